@@ -1,0 +1,9 @@
+"""What all tests share: how Hypothesis searches, and nothing else."""
+
+from hypothesis import settings
+
+# No deadline: a slow machine is not a failing property. Not derandomised, not even in CI: each run
+# looks somewhere new, and the printed blob (@reproduce_failure) brings a find back.
+settings.register_profile("sagacity", deadline=None, derandomize=False, print_blob=True)
+settings.register_profile("thorough", settings.get_profile("sagacity"), max_examples=2000)
+settings.load_profile("sagacity")
