@@ -1,0 +1,201 @@
+"""Actions as the engine sees them: a do, an undo, and what is promised about both.
+
+The registry holds and never calls. `ActionFunc` is the lower layer's action, with
+Steno's contract: atomic (an exception means no effect), inputs by look-up, and no
+undo means nothing to take back. `authoring` gives typed ones.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+
+from sagacity.core.dag import Undoing
+from sagacity.core.paths import MAX_NAME_CHARS
+from sagacity.core.values import decode, encode
+from sagacity.errors import DagError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sagacity.core.dag import Dag
+    from sagacity.core.values import Json
+
+DoFunction: TypeAlias = "Callable[..., Any]"
+
+
+class Action(Protocol):
+    """What the engine needs of an action. Implementations hold no state of a saga."""
+
+    @property
+    def name(self) -> str:
+        """The durable name: stored definitions find the action by it."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """The version of the code; a stored node runs only with the same."""
+        ...
+
+    @property
+    def atomic(self) -> bool:
+        """Whether an exception from the do means: no effect."""
+        ...
+
+    @property
+    def undoing(self) -> Undoing:
+        """What its undo can meet."""
+        ...
+
+    @property
+    def limit(self) -> int | None:
+        """How many of its attempts may run at once in one coordinator."""
+        ...
+
+    @property
+    def do(self) -> Callable[..., Any]:
+        """Called with the context and the arguments; a coroutine function unless `do_blocks`."""
+        ...
+
+    @property
+    def undo(self) -> Callable[..., Any] | None:
+        """Called with the context and the undo's arguments."""
+        ...
+
+    @property
+    def do_blocks(self) -> bool:
+        """Whether the do is a plain function, to be called in a worker thread."""
+        ...
+
+    @property
+    def undo_blocks(self) -> bool:
+        """Whether the undo is a plain function."""
+        ...
+
+    def do_arguments(self, inputs: Mapping[str, Json]) -> Mapping[str, Any]:
+        """Turn stored inputs into the keyword arguments of the do.
+
+        Raises any `Exception`: an input does not fit.
+        """
+        ...
+
+    def undo_arguments(self, inputs: Mapping[str, Json], output: Json | None) -> tuple[Any, ...]:
+        """Turn stored inputs and output (None: unknown) into the undo's positional arguments."""
+        ...
+
+    def encode_output(self, result: Any) -> Json:
+        """Turn what the do returned into canonical JSON.
+
+        Raises any `Exception`: it cannot be stored.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ActionFunc:
+    """An action of the lower layer: `do(ctx)` gives JSON, `undo(ctx)` takes it back."""
+
+    name: str
+    do: Callable[..., Any]
+    undo: Callable[..., Any] | None = None
+    version: str = "1"
+    limit: int | None = None
+
+    @property
+    def atomic(self) -> bool:
+        """Steno's contract: an exception means no effect."""
+        return True
+
+    @property
+    def undoing(self) -> Undoing:
+        """Without an undo there is nothing to take back (Steno's no-op undo)."""
+        return Undoing.NOTHING if self.undo is None else Undoing.KNOWN
+
+    @property
+    def do_blocks(self) -> bool:
+        """Whether the do is a plain function."""
+        return not is_async(self.do)
+
+    @property
+    def undo_blocks(self) -> bool:
+        """Whether the undo is a plain function."""
+        return not is_async(self.undo)
+
+    def do_arguments(self, inputs: Mapping[str, Json]) -> Mapping[str, Any]:
+        """Pass bound inputs by name, as plain JSON values (there are none by default)."""
+        return {name: decode(value) for name, value in inputs.items()} if inputs else _NO_ARGUMENTS
+
+    def undo_arguments(self, inputs: Mapping[str, Json], output: Json | None) -> tuple[Any, ...]:
+        """Pass nothing: the undo looks things up."""
+        del inputs, output
+        return ()
+
+    def encode_output(self, result: Any) -> Json:
+        """Store what the do returned; it must be JSON already."""
+        return encode(result)
+
+
+_NO_ARGUMENTS: Final[Mapping[str, Any]] = {}
+
+
+def is_async(function: Any) -> bool:
+    """Whether calling `function` gives an awaitable."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - an instance with `async __call__`
+    )
+
+
+class ActionRegistry:
+    """The actions that a coordinator can run, by name."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._actions: dict[str, Action] = {}
+
+    def register(self, action: Action) -> None:
+        """Add `action`; adding the same one again changes nothing.
+
+        Raises:
+            DagError: another action of that name is there, or the name is no name.
+        """
+        name = action.name
+        if not name or len(name) > MAX_NAME_CHARS:
+            raise DagError(
+                name, [f'"{name[:40]}" is no action name: it must have 1 to {MAX_NAME_CHARS} chars']
+            )
+        known = self._actions.setdefault(name, action)
+        if known is not action and known != action:
+            raise DagError(
+                name, [f'two actions are called "{name}"; give one of them another name=']
+            )
+
+    def get(self, name: str) -> Action | None:
+        """Return the action of this name."""
+        return self._actions.get(name)
+
+    def __iter__(self) -> Iterator[Action]:
+        """Go through all actions."""
+        return iter(self._actions.values())
+
+    def __len__(self) -> int:
+        """Count the actions."""
+        return len(self._actions)
+
+    def missing_for(self, dag: Dag) -> list[str]:
+        """Say what `dag` needs that is not here: one text for each action, empty if none."""
+        missing: dict[str, None] = {}
+        for node in dag.nodes:
+            if not node.action:
+                continue
+            action = self._actions.get(node.action)
+            if action is None:
+                missing[f'no action "{node.action}" is registered'] = None
+            elif action.version != node.version:
+                missing[
+                    f'action "{node.action}" is here in version {action.version}, '
+                    f"the saga needs version {node.version}"
+                ] = None
+            elif action.undoing is Undoing.NOTHING and node.undoing is not Undoing.NOTHING:
+                missing[f'action "{node.action}" has no undo any more'] = None
+        return list(missing)

@@ -1,0 +1,171 @@
+"""Events to stored records and back.
+
+One append is one record: `[format, time_ms, epoch, [event, ...]]`, canonical JSON.
+An event is an array that begins with its kind; outputs and error data stand in it
+as they are. Reading trusts nothing: what this engine cannot have written is
+`LogCorrupt`, whatever its form, and a record cannot choose how it is decoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from sagacity.core.events import (
+    Adopted,
+    Created,
+    Effect,
+    ErrorKind,
+    ErrorRecord,
+    Failed,
+    FinalState,
+    Finished,
+    How,
+    StartRequested,
+    Started,
+    Succeeded,
+    UndoFailed,
+    UndoFinished,
+    UndoStarted,
+    Unwinding,
+)
+from sagacity.errors import LogCorrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from sagacity.core.events import Event
+    from sagacity.core.values import Json
+
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event as the log tells it: with its place, when, and by whom it was written.
+
+    `time_ms` is for people, milliseconds since the Unix epoch, UTC.
+    """
+
+    sequence: int
+    time_ms: int
+    epoch: int
+    owner: str
+    event: Event
+
+
+def encode_record(events: Sequence[Event], *, time_ms: int, epoch: int) -> Json:
+    """Return the record of one append."""
+    body = b",".join([_ENCODERS[type(event)](event) for event in events])
+    return b"[%d,%d,%d,[%b]]" % (FORMAT, time_ms, epoch, body)
+
+
+def decode_record(record: Json) -> tuple[int, int, list[Event]]:
+    """Return `(time_ms, epoch, events)` of a record.
+
+    Raises:
+        LogCorrupt: it is damaged, or of a format that this build does not know.
+    """
+    try:
+        document = orjson.loads(record)
+    except orjson.JSONDecodeError as error:
+        raise LogCorrupt(f"record is not JSON: {error}") from error
+    match document:
+        case [int(form), *_] if form != FORMAT:
+            raise LogCorrupt(f"record of format {form}; this build reads format {FORMAT}")
+        case [int(), int(time_ms), int(epoch), [_, *_] as events]:
+            return time_ms, epoch, [_decode(event) for event in events]
+        case _:
+            raise LogCorrupt(f"not a record: {record!r:.100}")
+
+
+def decode_log(records: Iterable[tuple[int, Json]]) -> Iterator[LoggedEvent]:
+    """Yield the events of `(first_sequence, record)` pairs, in order.
+
+    Raises:
+        LogCorrupt: a record is damaged or missing; the text names its sequence.
+    """
+    sequence, owner = 0, ""
+    for first, record in records:
+        if first != sequence + 1:
+            raise LogCorrupt(f"record at sequence {first}: expected sequence {sequence + 1}")
+        try:
+            time_ms, epoch, events = decode_record(record)
+        except LogCorrupt as error:
+            raise LogCorrupt(f"record at sequence {first}: {error}") from error
+        for event in events:
+            sequence += 1
+            if isinstance(event, Created | Adopted):
+                owner = event.owner
+            yield LoggedEvent(sequence, time_ms, epoch, owner, event)
+
+
+def _error_document(error: ErrorRecord) -> list[Any]:
+    data = None if error.data is None else orjson.Fragment(error.data)
+    return [error.kind, error.message, error.class_name, error.data is not None, data,
+            error.traceback]  # fmt: skip
+
+
+def _error(document: Any) -> ErrorRecord:
+    match document:
+        case [str(kind), str(message), str(class_name), bool(has_data), data, str(traceback)]:
+            stored = _json(data) if has_data else None
+            return ErrorRecord(ErrorKind(kind), message, class_name, stored, traceback)
+        case _:
+            raise LogCorrupt(f"not an error: {document!r:.100}")
+
+
+def _json(value: Any) -> Json:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+_ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
+    Created: lambda event: orjson.dumps(["created", event.owner]),
+    StartRequested: lambda _: b'["start_requested"]',
+    Adopted: lambda event: orjson.dumps(["adopted", event.owner]),
+    Unwinding: lambda event: orjson.dumps(["unwinding", event.reason]),
+    Finished: lambda event: b'["finished","%b"]' % event.outcome.encode(),
+    Started: lambda event: b'["started",%d,%d]' % (event.node, event.attempt),
+    Succeeded: lambda event: b'["succeeded",%d,%b]' % (event.node, event.output),
+    Failed: lambda event: orjson.dumps(
+        ["failed", event.node, event.effect, _error_document(event.error)]
+    ),
+    UndoStarted: lambda event: b'["undo_started",%d,%d]' % (event.node, event.attempt),
+    UndoFinished: lambda event: b'["undo_finished",%d,"%b"]' % (event.node, event.how.encode()),
+    UndoFailed: lambda event: orjson.dumps(
+        ["undo_failed", event.node, _error_document(event.error)]
+    ),
+}
+
+
+def _decode(document: Any) -> Event:  # noqa: PLR0911 - one row for each kind
+    try:
+        match document:
+            case ["created", str(owner)]:
+                return Created(owner)
+            case ["start_requested"]:
+                return StartRequested()
+            case ["adopted", str(owner)]:
+                return Adopted(owner)
+            case ["unwinding", str(reason)]:
+                return Unwinding(reason)
+            case ["finished", str(outcome)]:
+                return Finished(FinalState(outcome))
+            case ["started", int(node), int(attempt)]:
+                return Started(node, attempt)
+            case ["succeeded", int(node), output]:
+                return Succeeded(node, _json(output))
+            case ["failed", int(node), str(effect), error]:
+                return Failed(node, _error(error), Effect(effect))
+            case ["undo_started", int(node), int(attempt)]:
+                return UndoStarted(node, attempt)
+            case ["undo_finished", int(node), str(how)]:
+                return UndoFinished(node, How(how))
+            case ["undo_failed", int(node), error]:
+                return UndoFailed(node, _error(error))
+            case _:
+                raise LogCorrupt(f"not an event: {document!r:.100}")
+    except ValueError as error:
+        raise LogCorrupt(f"not an event: {error}") from error

@@ -1,0 +1,176 @@
+"""The saga log's events: what happened, in the order it was made durable.
+
+Node events name their node by its index in the DAG. Errors and outputs are
+canonical JSON. `codec` turns events into stored records and back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from sagacity.core.values import Json
+
+MAX_MESSAGE_CHARS: Final = 4_000
+MAX_TRACEBACK_CHARS: Final = 16_000
+
+
+class EventKind(StrEnum):
+    """What an event says; the words of the log."""
+
+    CREATED = "created"
+    START_REQUESTED = "start_requested"
+    STARTED = "started"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNDO_STARTED = "undo_started"
+    UNDO_FINISHED = "undo_finished"
+    UNDO_FAILED = "undo_failed"
+    UNWINDING = "unwinding"
+    ADOPTED = "adopted"
+    FINISHED = "finished"
+
+
+class Effect(StrEnum):
+    """What a failed attempt may have left behind."""
+
+    NONE = "none"
+    POSSIBLE = "possible"
+
+
+class ErrorKind(StrEnum):
+    """Where an error comes from."""
+
+    ACTION_FAILED = "action_failed"  # the action (or undo) said so itself
+    EXCEPTION = "exception"  # anything else that it raised
+    INJECTED = "injected"  # a person or a test asked for it
+    INPUT = "input"  # an input did not fit; the body was not called
+    OUTPUT = "output"  # the result cannot be stored
+    CANCELLED = "cancelled"  # the attempt was cut short
+
+
+class How(StrEnum):
+    """How an undo finished."""
+
+    UNDONE = "undone"
+    NOTHING = "nothing"  # there was nothing to take back
+
+
+class FinalState(StrEnum):
+    """The states that absorb."""
+
+    SUCCEEDED = "succeeded"
+    UNWOUND = "unwound"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRecord:
+    """An error as stored: enough to tell a person, and to rebuild nothing from."""
+
+    kind: ErrorKind
+    message: str
+    class_name: str = ""
+    data: Json | None = None
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The saga exists; `owner` drives it (empty: nobody yet)."""
+
+    owner: str
+    kind: ClassVar[EventKind] = EventKind.CREATED
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequested:
+    """It shall run."""
+
+    kind: ClassVar[EventKind] = EventKind.START_REQUESTED
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """Another coordinator drives it now: what was in flight is interrupted."""
+
+    owner: str
+    kind: ClassVar[EventKind] = EventKind.ADOPTED
+
+
+@dataclass(frozen=True, slots=True)
+class Unwinding:
+    """It is being taken back. The direction itself turns with the first `Failed`."""
+
+    reason: str
+    kind: ClassVar[EventKind] = EventKind.UNWINDING
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """It ended for good."""
+
+    outcome: FinalState
+    kind: ClassVar[EventKind] = EventKind.FINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The action is about to be called for the `attempt`-th time."""
+
+    node: int
+    attempt: int
+    kind: ClassVar[EventKind] = EventKind.STARTED
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The action returned."""
+
+    node: int
+    output: Json
+    kind: ClassVar[EventKind] = EventKind.SUCCEEDED
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The action failed for good; the saga unwinds."""
+
+    node: int
+    error: ErrorRecord
+    effect: Effect
+    kind: ClassVar[EventKind] = EventKind.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class UndoStarted:
+    """The undo is about to be called for the `attempt`-th time."""
+
+    node: int
+    attempt: int
+    kind: ClassVar[EventKind] = EventKind.UNDO_STARTED
+
+
+@dataclass(frozen=True, slots=True)
+class UndoFinished:
+    """The node is taken back."""
+
+    node: int
+    how: How
+    kind: ClassVar[EventKind] = EventKind.UNDO_FINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class UndoFailed:
+    """The undo failed for good; a person must decide."""
+
+    node: int
+    error: ErrorRecord
+    kind: ClassVar[EventKind] = EventKind.UNDO_FAILED
+
+
+NodeEvent: TypeAlias = Started | Succeeded | Failed | UndoStarted | UndoFinished | UndoFailed
+SagaEvent: TypeAlias = Created | StartRequested | Adopted | Unwinding | Finished
+Event: TypeAlias = NodeEvent | SagaEvent

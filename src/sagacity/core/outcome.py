@@ -1,0 +1,113 @@
+"""How a saga ended, or why it does not go on: what `wait` gives.
+
+`errors` holds everything that went wrong, do and undo alike, in the order of the log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sagacity.core.events import FinalState
+from sagacity.core.values import decode
+
+if TYPE_CHECKING:
+    from sagacity.core.events import Effect, ErrorKind, ErrorRecord
+    from sagacity.core.state import SagaState, StuckReason
+
+
+@dataclass(frozen=True, slots=True)
+class NodeError:
+    """One error of one node.
+
+    `node` is its path, `data` what the author attached, `effect` what may be left
+    behind. `traceback` is text, for people.
+    """
+
+    node: str
+    kind: ErrorKind
+    message: str
+    data: Any
+    effect: Effect | None
+    class_name: str = ""
+    traceback: str = ""
+    undo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """Every node succeeded; `output` is the saga's, as JSON."""
+
+    output: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Unwound:
+    """It failed, and everything it had done was taken back."""
+
+    errors: tuple[NodeError, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A person must decide. Not final: the saga can still go on."""
+
+    reason: StuckReason
+    errors: tuple[NodeError, ...]
+    undo_errors: tuple[NodeError, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A person ended it."""
+
+    reason: str
+    by: str
+    errors: tuple[NodeError, ...]
+
+
+Outcome: TypeAlias = Succeeded | Unwound | Stuck | Abandoned
+
+
+def outcome_of(state: SagaState) -> Outcome | None:
+    """Return how the saga of `state` ended, or None while it has not."""
+    if state.finished is FinalState.SUCCEEDED:
+        return Succeeded(decode(state.output()))
+    if state.finished is FinalState.UNWOUND:
+        return Unwound(all_errors(state))
+    if state.finished is FinalState.ABANDONED:
+        return Abandoned("", "", all_errors(state))
+    reason = state.stuck
+    if reason is None:
+        return None
+    return Stuck(reason, do_errors(state), undo_errors(state))
+
+
+def all_errors(state: SagaState) -> tuple[NodeError, ...]:
+    """Return the errors of dos, then those of undos, each in the order of the log."""
+    return do_errors(state) + undo_errors(state)
+
+
+def do_errors(state: SagaState) -> tuple[NodeError, ...]:
+    """Return the errors of actions, in the order of the log."""
+    return tuple(_told(state, node, error, effect) for node, error, effect in state.errors)
+
+
+def undo_errors(state: SagaState) -> tuple[NodeError, ...]:
+    """Return the errors of undos, in the order of the log."""
+    return tuple(_told(state, node, error, None) for node, error in state.undo_errors)
+
+
+def _told(
+    state: SagaState, node: int, error: ErrorRecord, effect: Effect | None
+) -> NodeError:
+    return NodeError(
+        node=state.dag.paths[node],
+        kind=error.kind,
+        message=error.message,
+        data=None if error.data is None else decode(error.data),
+        effect=effect,
+        class_name=error.class_name,
+        traceback=error.traceback,
+        undo=effect is None,
+    )

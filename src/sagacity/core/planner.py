@@ -1,0 +1,101 @@
+"""What happens next: `plan(state) -> commands`, the same for a new and a recovered saga.
+
+The fold keeps an agenda of nodes that have something to do. `plan` takes what is
+on it and says what: each command is handed out once, and a coordinator that
+starts from a log gets all that is left to do. Whether a command is carried out
+now or waits for a slot is the coordinator's choice; `is_current` tells whether it
+still stands by then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from sagacity.core.dag import NodeKind, Undoing
+from sagacity.core.events import FinalState
+from sagacity.core.state import Direction
+from sagacity.core.transitions import NodeStatus
+
+if TYPE_CHECKING:
+    from sagacity.core.state import SagaState
+
+
+@dataclass(frozen=True, slots=True)
+class RunAction:
+    """Call the action of `node`. `again`: an attempt was interrupted before."""
+
+    node: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunUndo:
+    """Call the undo of `node`."""
+
+    node: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conclude:
+    """`node` needs no call: log that a constant or a subsaga's end has its output."""
+
+    node: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConcludeUndo:
+    """`node` has nothing to take back: log that its undo is finished."""
+
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Everything is done: log that the saga ended."""
+
+    outcome: FinalState
+
+
+Command: TypeAlias = RunAction | RunUndo | Conclude | ConcludeUndo | Finish
+
+
+def plan(state: SagaState) -> list[Command]:
+    """Take what became possible since the last call.
+
+    Nothing before the saga is started, and nothing new once it is stuck.
+    """
+    if not state.started or state.finished is not None:
+        return []
+    if state.halted:
+        return []
+    agenda, state.agenda = state.agenda, []
+    commands = [_command(state, node) for node in agenda if node in state.waiting]
+    if commands or state.in_flight or state.waiting or state.stuck_on:
+        return commands
+    forward = state.direction is Direction.FORWARD
+    return [Finish(FinalState.SUCCEEDED if forward else FinalState.UNWOUND)]
+
+
+def is_current(state: SagaState, command: Command) -> bool:
+    """Whether a command that waited (for a slot) is still what is to be done."""
+    if state.finished is not None or state.halted or isinstance(command, Finish):
+        return False
+    return command.node in state.waiting and _command(state, command.node) == command
+
+
+def _command(state: SagaState, node: int) -> Command:
+    what = state.dag.nodes[node]
+    status = state.status[node]
+    passive = what.kind is not NodeKind.ACTION
+    if state.direction is Direction.FORWARD or (
+        # Steno's rule: what has to end in a known outcome runs again, and is then undone.
+        status is NodeStatus.STARTED and what.atomic
+    ):
+        attempt = state.attempts.get(node, 0) + 1
+        return Conclude(node, attempt) if passive else RunAction(node, attempt)
+    if what.undoing is Undoing.NOTHING:
+        return ConcludeUndo(node)
+    return RunUndo(node, state.undo_attempts.get(node, 0) + 1)

@@ -1,0 +1,116 @@
+"""JSON values that may enter the log: checked and made canonical at the edge.
+
+A stored value is canonical JSON in UTF-8: sorted members, no spaces. The set is
+closed and the same for every store: no NaN or infinity, no NUL, no lone
+surrogates, integers from -2^63 to 2^64 - 1, bounded depth and size. What only a
+database would refuse is refused here, before it can become a poison pill.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from sagacity.errors import LogCorrupt, ValueNotStorable
+
+Json: TypeAlias = bytes
+"""Canonical JSON text of one value, as stored."""
+
+NULL: Final[Json] = b"null"
+MAX_VALUE_BYTES: Final = 1024 * 1024
+MAX_DEPTH: Final = 100
+INT_MIN: Final = -(2**63)
+INT_MAX: Final = 2**64 - 1
+
+
+def encode(value: Any, *, limit_bytes: int = MAX_VALUE_BYTES) -> Json:
+    """Return the canonical JSON of `value`.
+
+    Tuples become arrays. Only the JSON types of Python are taken; types of the
+    user are made JSON before this (`authoring`).
+
+    Raises:
+        ValueNotStorable: names what is wrong and where.
+    """
+    try:
+        _check(value, 0)
+    except ValueNotStorable as error:
+        raise ValueNotStorable(error.reason, f"${error.where}"[:200]) from None
+    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    if len(text) > limit_bytes:
+        raise ValueNotStorable(f"value of {len(text):,} bytes is over the limit of {limit_bytes:,}")
+    return text
+
+
+def decode(text: Json) -> Any:
+    """Return the value of a stored text.
+
+    Raises:
+        LogCorrupt: it is not JSON.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise LogCorrupt(f"stored value is not JSON: {error}") from error
+
+
+def canonical(text: bytes | str, *, limit_bytes: int = MAX_VALUE_BYTES) -> Json:
+    """Return the canonical form of JSON text that came from outside.
+
+    Raises:
+        ValueNotStorable: not JSON, or not a storable value.
+    """
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise ValueNotStorable(f"not JSON: {error}") from error
+    return encode(value, limit_bytes=limit_bytes)
+
+
+def _check(value: Any, depth: int) -> None:
+    # The path is put together on the way out of a failure, so that the good case pays nothing.
+    kind = type(value)
+    if kind is str:
+        _check_text(value)
+    elif kind is dict:
+        _check_depth(depth)
+        for key, member in value.items():
+            if type(key) is not str:
+                raise ValueNotStorable(f"member name {key!r:.80} is not a string")
+            _check_text(key)
+            try:
+                _check(member, depth + 1)
+            except ValueNotStorable as error:
+                raise ValueNotStorable(error.reason, f".{key}{error.where}") from None
+    elif kind is int:
+        if not INT_MIN <= value <= INT_MAX:
+            raise ValueNotStorable("integer outside -2^63 .. 2^64 - 1 (store it as a string)")
+    elif kind is list or kind is tuple:
+        _check_depth(depth)
+        for index, item in enumerate(value):
+            try:
+                _check(item, depth + 1)
+            except ValueNotStorable as error:
+                raise ValueNotStorable(error.reason, f"[{index}]{error.where}") from None
+    elif kind is float:
+        if not math.isfinite(value):
+            raise ValueNotStorable(f"{value} is not a JSON number")
+    elif value is not None and kind is not bool:
+        raise ValueNotStorable(f"{kind.__qualname__} is not a JSON type")
+
+
+def _check_depth(depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        raise ValueNotStorable(f"nested deeper than {MAX_DEPTH}")
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise ValueNotStorable("text with a NUL character")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueNotStorable("text with a lone surrogate") from None

@@ -1,0 +1,299 @@
+"""Read models for people: a saga as `get`, the command line and exports show it.
+
+Made from what is stored and nothing else, by the same fold that drives the saga.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sagacity.core.events import (
+    EventKind,
+    Failed,
+    Started,
+    Succeeded,
+    UndoFailed,
+    UndoFinished,
+    UndoStarted,
+)
+from sagacity.core.outcome import all_errors, outcome_of
+from sagacity.core.state import SagaState
+from sagacity.core.values import decode
+from sagacity.errors import LogCorrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from uuid import UUID
+
+    from sagacity.core.codec import LoggedEvent
+    from sagacity.core.dag import Dag, NodeKind
+    from sagacity.core.events import NodeEvent
+    from sagacity.core.outcome import NodeError, Outcome
+    from sagacity.core.state import Direction
+    from sagacity.core.transitions import NodeStatus
+    from sagacity.core.values import Json
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """One node. Times are milliseconds since the Unix epoch, None where it did not happen.
+
+    `running` says that its owner has an attempt of it (or of its undo) in flight.
+    """
+
+    path: str
+    name: str
+    label: str
+    kind: NodeKind
+    status: NodeStatus
+    attempt: int
+    undo_attempt: int
+    output: Any
+    error: NodeError | None
+    undo_error: NodeError | None
+    running: bool
+    depends_on: tuple[str, ...]
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    undo_started_ms: int | None = None
+    undo_ended_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """One event of the log, readable."""
+
+    sequence: int
+    time_ms: int
+    kind: EventKind
+    node: str | None
+    attempt: int | None
+    data: Any
+    owner: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class SagaView:
+    """A saga, whole, as of one moment."""
+
+    id: UUID
+    name: str
+    version: str
+    state: str
+    direction: Direction
+    params: Any
+    labels: Mapping[str, str]
+    nodes: tuple[NodeView, ...]
+    events: tuple[EventView, ...]
+    errors: tuple[NodeError, ...]
+    outcome: Outcome | None
+    owner: str
+    epoch: int
+    created_ms: int
+    updated_ms: int
+    fingerprint: str
+    dag: Dag
+    log: tuple[LoggedEvent, ...]
+
+    def node(self, path: str) -> NodeView:
+        """Return the node at `path`.
+
+        Raises:
+            NoSuchNode: there is none.
+        """
+        self.dag.find(path)
+        return next(node for node in self.nodes if node.path == path)
+
+
+@dataclass(frozen=True, slots=True)
+class SagaSummary:
+    """A saga as a list shows it."""
+
+    id: UUID
+    name: str
+    state: str
+    direction: Direction
+    labels: Mapping[str, str]
+    owner: str
+    epoch: int
+    created_ms: int
+    updated_ms: int
+
+
+def fold_log(dag: Dag, params: Json, log: Iterable[LoggedEvent]) -> SagaState:
+    """Return the state of a stored log.
+
+    Raises:
+        LogCorrupt: names the sequence of the event that cannot be.
+    """
+    state = SagaState(dag, params)
+    for logged in log:
+        try:
+            state.apply(logged.event)
+        except LogCorrupt as error:
+            raise LogCorrupt(f"event {logged.sequence}: {error}") from error
+    return state
+
+
+def nodes_of(state: SagaState, log: Sequence[LoggedEvent]) -> tuple[NodeView, ...]:
+    """Return the nodes of a saga (markers left out), in the order of the DAG."""
+    dag = state.dag
+    times = _times(log)
+    errors: dict[str, NodeError] = {}
+    undo_errors: dict[str, NodeError] = {}
+    for error in all_errors(state):
+        (undo_errors if error.undo else errors)[error.node] = error
+    views: list[NodeView] = []
+    visible: dict[tuple[int, ...], tuple[str, ...]] = {}  # a wide stage shares its parents
+    for index, path in enumerate(dag.paths):
+        if dag.nodes[index].kind.is_marker:
+            continue
+        node = dag.nodes[index]
+        output = state.outputs.get(index)
+        parents = dag.parents[index]
+        if parents not in visible:
+            visible[parents] = _visible_parents(dag, parents)
+        views.append(
+            NodeView(
+                path=path,
+                name=node.name,
+                label=node.label,
+                kind=node.kind,
+                status=state.status[index],
+                attempt=state.attempts.get(index, 0),
+                undo_attempt=state.undo_attempts.get(index, 0),
+                output=None if output is None else decode(output),
+                error=errors.get(path),
+                undo_error=undo_errors.get(path),
+                running=index in state.in_flight,
+                depends_on=visible[parents],
+                **times.get(index, {}),
+            )
+        )
+    return tuple(views)
+
+
+def event_view(dag: Dag, logged: LoggedEvent) -> EventView:
+    """Return one event, readable."""
+    event = logged.event
+    attempt: int | None = None
+    data: Any = None
+    match event:
+        case Started(attempt=number) | UndoStarted(attempt=number):
+            attempt = number
+        case Succeeded(output=output):
+            data = decode(output)
+        case Failed(error=error) | UndoFailed(error=error):
+            data = {
+                "kind": error.kind.value,
+                "message": error.message,
+                "class": error.class_name,
+                "data": None if error.data is None else decode(error.data),
+            }
+            if isinstance(event, Failed):
+                data["effect"] = event.effect.value
+        case UndoFinished(how=how):
+            data = how.value
+        case _:
+            data = next(
+                (getattr(event, name) for name in ("owner", "reason", "outcome")
+                 if hasattr(event, name)), None,
+            )  # fmt: skip
+    node = getattr(event, "node", None)
+    return EventView(
+        sequence=logged.sequence,
+        time_ms=logged.time_ms,
+        kind=event.kind,
+        node=None if node is None else dag.paths[node],
+        attempt=attempt,
+        data=data,
+        owner=logged.owner,
+        epoch=logged.epoch,
+    )
+
+
+_TIME_OF: Mapping[EventKind, str] = {
+    EventKind.STARTED: "started_ms",
+    EventKind.SUCCEEDED: "ended_ms",
+    EventKind.FAILED: "ended_ms",
+    EventKind.UNDO_STARTED: "undo_started_ms",
+    EventKind.UNDO_FINISHED: "undo_ended_ms",
+    EventKind.UNDO_FAILED: "undo_ended_ms",
+}
+
+
+def _times(log: Sequence[LoggedEvent]) -> dict[int, dict[str, int]]:
+    times: dict[int, dict[str, int]] = {}
+    for logged in log:
+        name = _TIME_OF.get(logged.event.kind)
+        if name is None:
+            continue
+        event: NodeEvent = logged.event  # type: ignore[assignment]
+        of_node = times.setdefault(event.node, {})
+        if name.endswith("started_ms"):
+            of_node.setdefault(name, logged.time_ms)
+        else:
+            of_node[name] = logged.time_ms
+    return times
+
+
+def _visible_parents(dag: Dag, parents: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the paths of `parents`, looking through markers."""
+    found: dict[str, None] = {}
+    stack = list(reversed(parents))
+    seen: set[int] = set()
+    while stack:
+        parent = stack.pop()
+        if parent in seen:
+            continue
+        seen.add(parent)
+        if dag.nodes[parent].kind.is_marker:
+            stack += reversed(dag.parents[parent])
+        else:
+            found[dag.paths[parent]] = None
+    return tuple(found)
+
+
+def view_of(
+    *,
+    saga_id: UUID,
+    name: str,
+    state_name: str,
+    labels: Mapping[str, str],
+    fingerprint: str,
+    owner: str,
+    epoch: int,
+    created_ms: int,
+    updated_ms: int,
+    dag: Dag,
+    params: Json,
+    log: Sequence[LoggedEvent],
+) -> SagaView:
+    """Put a view together from what is stored.
+
+    Raises:
+        LogCorrupt: the log cannot be.
+    """
+    state = fold_log(dag, params, log)
+    return SagaView(
+        id=saga_id,
+        name=name,
+        version=dag.version,
+        state=state_name,
+        direction=state.direction,
+        params=decode(params),
+        labels=dict(labels),
+        nodes=nodes_of(state, log),
+        events=tuple(event_view(dag, logged) for logged in log),
+        errors=all_errors(state),
+        outcome=outcome_of(state),
+        owner=owner,
+        epoch=epoch,
+        created_ms=created_ms,
+        updated_ms=updated_ms,
+        fingerprint=fingerprint,
+        dag=dag,
+        log=tuple(log),
+    )

@@ -1,0 +1,208 @@
+"""Every error that sagacity raises, and what a caller can do about it.
+
+    SagacityError
+    |-- DagError            the DAG has mistakes; `.mistakes` lists all of them
+    |-- TraceError          a saga function did something that cannot be traced
+    |-- ActionFailed        raised BY an action: definitely failed, no effect
+    |-- UndoFailed          raised BY an undo: permanent, a person must decide
+    |-- NoSuchSaga          no saga has this id
+    |-- NoSuchNode          the saga has no node of this path
+    |-- SagaExists          the id stands for another saga
+    |-- SagaStateError      not in this state (start twice, inject after the end)
+    |-- SagaEnded           the saga ended without a result; `.outcome` says how
+    |   |-- SagaUnwound
+    |   |-- SagaStuck
+    |   `-- SagaAbandoned
+    |-- CoordinatorClosed   this coordinator stops; the saga goes on with the next one
+    |-- ValueNotStorable    not a value that the log may hold
+    |-- LogCorrupt          a log, row or definition that cannot have been written by us
+    |-- NotSteno            Steno's format cannot say this, or this is not Steno's format
+    `-- StoreError          the store could not do it
+        |-- StoreBusy       another coordinator drives this store
+        |-- StoreFull       no space; nothing was written, nothing acknowledged is lost
+        |-- StoreCorrupt    the file or the rows are damaged
+        |-- SchemaVersionError  written by a newer (or unknown) schema
+        `-- NotOwner        fenced: somebody else owns the saga now, or its log has moved on
+
+This module imports nothing of the project.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+__all__ = [
+    "ActionFailed",
+    "CoordinatorClosed",
+    "DagError",
+    "LogCorrupt",
+    "NoSuchNode",
+    "NoSuchSaga",
+    "NotOwner",
+    "NotSteno",
+    "SagaAbandoned",
+    "SagaEnded",
+    "SagaExists",
+    "SagaStateError",
+    "SagaStuck",
+    "SagaUnwound",
+    "SagacityError",
+    "SchemaVersionError",
+    "StoreBusy",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreFull",
+    "TraceError",
+    "UndoFailed",
+    "ValueNotStorable",
+]
+
+
+class SagacityError(Exception):
+    """The root: catch this to catch everything that sagacity raises on purpose."""
+
+
+class DagError(SagacityError):
+    """A DAG has mistakes. All that could be found are in `mistakes`, in order."""
+
+    def __init__(self, saga_name: str, mistakes: Sequence[str]) -> None:
+        self.saga_name: Final = saga_name
+        self.mistakes: Final = tuple(mistakes)
+        listed = "\n".join(f"  - {mistake}" for mistake in self.mistakes)
+        count = "1 mistake" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes"
+        super().__init__(f'saga "{saga_name}" has {count}:\n{listed}')
+
+
+class TraceError(SagacityError):
+    """A saga function used a reference as if it were the value that will only exist at run time."""
+
+
+class ActionFailed(SagacityError):  # noqa: N818 - the public name is fixed by the API
+    """Raise this in an action: it definitely failed and definitely left no effect.
+
+    The saga unwinds and this node is not undone. `data` is stored with the
+    error and must be JSON-able.
+    """
+
+    def __init__(self, message: str, data: Any = None) -> None:
+        self.message: Final = message
+        self.data: Final = data
+        super().__init__(message)
+
+
+class UndoFailed(SagacityError):  # noqa: N818 - the public name is fixed by the API
+    """Raise this in an undo: it cannot succeed, however often it is tried.
+
+    The saga becomes stuck and a person must decide. `data` is stored with the
+    error and must be JSON-able.
+    """
+
+    def __init__(self, message: str, data: Any = None) -> None:
+        self.message: Final = message
+        self.data: Final = data
+        super().__init__(message)
+
+
+class NoSuchSaga(SagacityError):  # noqa: N818
+    """The store knows no saga of this id."""
+
+    def __init__(self, saga_id: UUID | str) -> None:
+        self.saga_id: Final = saga_id
+        super().__init__(f"no such saga: {saga_id}")
+
+
+class NoSuchNode(SagacityError):  # noqa: N818
+    """The saga has no node of this path."""
+
+    def __init__(self, saga_name: str, node: str, known: Sequence[str] = ()) -> None:
+        self.saga_name: Final = saga_name
+        self.node: Final = node
+        hint = f"; its nodes are {', '.join(known)}" if known else ""
+        super().__init__(f'saga "{saga_name}" has no node "{node}"{hint}')
+
+
+class SagaExists(SagacityError):  # noqa: N818
+    """The id is in use by a saga of another name or with other params."""
+
+    def __init__(self, saga_id: UUID, reason: str) -> None:
+        self.saga_id: Final = saga_id
+        super().__init__(f"saga {saga_id} already exists: {reason}")
+
+
+class SagaStateError(SagacityError):
+    """The saga is not in a state that allows this call; nothing was changed."""
+
+    def __init__(self, saga_id: UUID, state: str, wanted: str) -> None:
+        self.saga_id: Final = saga_id
+        self.state: Final = state
+        super().__init__(f"cannot {wanted} saga {saga_id}: it is {state}")
+
+
+class SagaEnded(SagacityError):  # noqa: N818
+    """The saga will not give a result. `outcome` says how it ended, with all errors."""
+
+    def __init__(self, saga_id: UUID, outcome: Any, message: str) -> None:
+        self.saga_id: Final = saga_id
+        self.outcome: Final = outcome
+        super().__init__(message)
+
+
+class SagaUnwound(SagaEnded):
+    """It failed, and everything it had done was taken back. `outcome` is an `Unwound`."""
+
+
+class SagaStuck(SagaEnded):
+    """A person must decide. `outcome` is a `Stuck` with its reason."""
+
+
+class SagaAbandoned(SagaEnded):
+    """A person ended it. `outcome` is an `Abandoned`."""
+
+
+class CoordinatorClosed(SagacityError):  # noqa: N818
+    """This coordinator is closing. Sagas go on when the next one opens the store."""
+
+
+class ValueNotStorable(SagacityError):  # noqa: N818
+    """Not a value that the saga log may hold; `where` is the path to the offending part."""
+
+    def __init__(self, reason: str, where: str = "") -> None:
+        self.reason: Final = reason
+        self.where: Final = where
+        super().__init__(f"{reason} (at {where})" if where else reason)
+
+
+class LogCorrupt(SagacityError):  # noqa: N818
+    """A stored record or definition that this engine cannot have written."""
+
+
+class NotSteno(SagacityError):  # noqa: N818
+    """Not Steno's format, or something that Steno's format cannot say."""
+
+
+class StoreError(SagacityError):
+    """The store could not do it; what it acknowledged before stands."""
+
+
+class StoreBusy(StoreError):
+    """Another coordinator drives this store. Wait for it (`wait=True`) or be a client."""
+
+
+class StoreFull(StoreError):
+    """No space left. Nothing of this write was stored; make room and it goes on."""
+
+
+class StoreCorrupt(StoreError):
+    """The file or one of its rows is damaged; the text names which."""
+
+
+class SchemaVersionError(StoreError):
+    """The store was written by a schema that this build does not know."""
+
+
+class NotOwner(StoreError):
+    """Fenced: the epoch or the sequence that the caller holds is no longer the saga's."""

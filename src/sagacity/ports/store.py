@@ -1,0 +1,261 @@
+"""The store: the durable home of sagas and their logs, in the words of the domain.
+
+What every store promises (`sagacity.testing.check_store` judges it):
+
+* A call that returned is durable; a call that raised changed nothing, except
+  where it says that the outcome is unknown.
+* A saga's records are appended with the expected sequence and the owner's epoch,
+  both checked in the same transaction. There are no holes and no second writer.
+* Appends of many sagas may share one durable write; a conflict of one harms it alone.
+* Reads never wait for writes.
+* Records, params, constants and definitions are opaque JSON: stored and given
+  back byte for byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
+
+    from sagacity.core.definition import Definition
+    from sagacity.core.state import Direction
+    from sagacity.core.values import Json
+
+MAX_PAGE: Final = 1_000
+"""The most that one call lists, takes, adopts, marks as done or deletes."""
+MAX_INBOX: Final = 100_000
+"""The most commands that wait to be taken."""
+MAX_TEXT_BYTES: Final = 64 * 1024 * 1024
+"""The most that one record, document, params, constants or arguments may be."""
+
+
+class SagaStatus(StrEnum):
+    """The `state` of a saga as shown and listed."""
+
+    READY = "ready"
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STUCK = "stuck"
+    WAITING_FOR_CODE = "waiting for code"
+    SUCCEEDED = "succeeded"
+    UNWOUND = "unwound"
+    ABANDONED = "abandoned"
+
+
+FINAL: Final = frozenset({SagaStatus.SUCCEEDED, SagaStatus.UNWOUND, SagaStatus.ABANDONED})
+DRIVEN: Final = frozenset(
+    {SagaStatus.QUEUED, SagaStatus.RUNNING, SagaStatus.PAUSED, SagaStatus.WAITING_FOR_CODE}
+)
+"""States in which a coordinator has something to do, now or later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What lists show of a saga: a cache of its log, written along with each append."""
+
+    state: SagaStatus
+    direction: Direction
+
+
+class NewSaga(NamedTuple):
+    """A saga to create, with its first record (which holds `created` and what follows)."""
+
+    id: UUID
+    name: str
+    definition: Definition
+    constants: Json
+    params: Json
+    labels: Mapping[str, str]
+    record: Json
+    event_count: int
+    summary: Summary
+    created_ms: int
+    owner: str = ""
+    epoch: int = 0
+
+
+class Append(NamedTuple):
+    """Records for one saga. No events: only the summary changes.
+
+    A named tuple, as `NewSaga`, because one is made for each append: a frozen
+    dataclass takes five times as long to make.
+
+    `expected_sequence` is the number of events that the log has before.
+    """
+
+    saga_id: UUID
+    epoch: int
+    expected_sequence: int
+    record: Json
+    event_count: int
+    summary: Summary
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SagaHead:
+    """A saga without its log, params and definition."""
+
+    id: UUID
+    name: str
+    fingerprint: str
+    labels: Mapping[str, str]
+    state: SagaStatus
+    direction: Direction
+    sequence: int
+    owner: str
+    epoch: int
+    created_ms: int
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSaga:
+    """A saga with everything: `records` are `(first_sequence, record)`, in order."""
+
+    head: SagaHead
+    document: Json
+    constants: Json
+    params: Json
+    records: Sequence[tuple[int, Json]]
+
+
+@dataclass(frozen=True, slots=True)
+class SagaQuery:
+    """Which sagas to list: all that is given must hold; ordered by id, after `after`."""
+
+    state: SagaStatus | None = None
+    direction: Direction | None = None
+    name: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    after: UUID | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class InboxCommand:
+    """A command to the owner of a saga, from any process; done once per `request_id`."""
+
+    request_id: UUID
+    saga_id: UUID
+    verb: str
+    arguments: Json
+    sent_ms: int
+
+
+class SagaStore(Protocol):
+    """Where sagas live.
+
+    All methods may raise `StoreError`, and `ValueError` when a limit or a page is over
+    what is stated here. A store is used from one event loop, by any number of tasks.
+    """
+
+    async def open(self) -> None:
+        """Make ready for use, bringing the schema up to date.
+
+        Raises:
+            SchemaVersionError: it was written by a newer schema.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything; what was acknowledged stays. May be called twice."""
+        ...
+
+    async def acquire(self, owner: str, *, wait: bool) -> int:
+        """Become the coordinator of this store and return the epoch for it.
+
+        The epoch is greater than that of every coordinator before. Held until
+        `release`, `close` or the end of the process.
+
+        Raises:
+            StoreBusy: there is a live one (unless `wait`: then it is waited for).
+        """
+        ...
+
+    async def release(self) -> None:
+        """Stop being the coordinator. Sagas keep their owner until they are adopted."""
+        ...
+
+    async def create(self, saga: NewSaga) -> SagaHead | None:
+        """Store a new saga whole; if the id exists, change nothing and return its head.
+
+        Definitions are stored once for each fingerprint. Returns None when created.
+        """
+        ...
+
+    async def append(self, append: Append) -> None:
+        """Append one record.
+
+        Raises:
+            NotOwner: epoch or sequence are not the saga's; nothing was written.
+            NoSuchSaga: it does not exist.
+        """
+        ...
+
+    async def adopt(
+        self, owner: str, epoch: int, *, ids: Sequence[UUID] | None = None, limit: int = MAX_PAGE
+    ) -> Sequence[SagaHead]:
+        """Take over sagas that `owner` at `epoch` does not own yet, and return their heads.
+
+        Without `ids`: those in a `DRIVEN` state that nobody of this or a later epoch
+        owns, lowest id first, at most `limit`. With `ids`: these (the unknown are left
+        out), in whatever state that is not final; the caller's own are returned too.
+
+        Raises:
+            NotOwner: `epoch` is not the one that the last `acquire` of the store gave.
+        """
+        ...
+
+    async def read(self, saga_id: UUID) -> StoredSaga:
+        """Return one saga whole, as of one moment.
+
+        Raises:
+            NoSuchSaga: it does not exist.
+            StoreCorrupt: a row is damaged; the text names it.
+        """
+        ...
+
+    async def list(self, query: SagaQuery) -> Sequence[SagaHead]:
+        """Return the heads that match, ordered by id, at most `query.limit`."""
+        ...
+
+    async def send(self, command: InboxCommand) -> bool:
+        """Put a command into the inbox; False when this request id was sent before.
+
+        Raises:
+            NoSuchSaga: there is no such saga.
+            StoreError: the inbox is full (`MAX_INBOX`).
+        """
+        ...
+
+    async def take(self, *, limit: int = MAX_PAGE) -> Sequence[InboxCommand]:
+        """Return the oldest commands not yet done, in the order they were sent."""
+        ...
+
+    async def done(self, request_ids: Sequence[UUID]) -> None:
+        """Mark commands as done; they are not taken again."""
+        ...
+
+    async def delete(self, ids: Sequence[UUID]) -> int:
+        """Remove sagas that are in a final state, whole; return how many were removed.
+
+        Others are left as they are. Definitions that no saga uses any more go too.
+        """
+        ...
+
+    async def wait_for_change(self, seen: int, timeout_seconds: float) -> int:
+        """Return when some process may have changed the store since `seen`, or after the time-out.
+
+        The result is the next `seen`; begin with 0. So a change is not missed that
+        comes while its reader is still at work on the one before. Commands, and sagas
+        created without an owner, are told at once within a process; all else, above
+        all the appends of an owner itself, within a fraction of a second.
+        """
+        ...
