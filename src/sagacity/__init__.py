@@ -1,0 +1,94 @@
+"""Sagacity: distributed sagas for Python.
+
+A saga is a DAG of actions, each with an undo action. The engine runs it, records
+every step in a durable log, survives crashes, and on failure takes back what was
+done, in reverse dependency order.
+"""
+
+from __future__ import annotations
+
+from sagacity.authoring import Context, Saga, action, saga
+from sagacity.core.actions import ActionFunc, ActionRegistry
+from sagacity.core.builder import DagBuilder
+from sagacity.core.builder import NodeFactory as Node
+from sagacity.core.dag import Dag
+from sagacity.core.outcome import Abandoned, NodeError, Stuck, Succeeded, Unwound
+from sagacity.core.views import EventView, NodeView, SagaSummary, SagaView
+from sagacity.errors import (
+    ActionFailed,
+    CoordinatorClosed,
+    DagError,
+    LogCorrupt,
+    NoSuchNode,
+    NoSuchSaga,
+    NotOwner,
+    NotSteno,
+    SagaAbandoned,
+    SagacityError,
+    SagaEnded,
+    SagaExists,
+    SagaStateError,
+    SagaStuck,
+    SagaUnwound,
+    SchemaVersionError,
+    StoreBusy,
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    TraceError,
+    UndoFailed,
+    ValueNotStorable,
+)
+from sagacity.ports.store import SagaStore
+from sagacity.runtime import Client, DrainReport, Handle, Page, Sec, open_store
+
+__all__ = [
+    "Abandoned",
+    "ActionFailed",
+    "ActionFunc",
+    "ActionRegistry",
+    "Client",
+    "Context",
+    "CoordinatorClosed",
+    "Dag",
+    "DagBuilder",
+    "DagError",
+    "DrainReport",
+    "EventView",
+    "Handle",
+    "LogCorrupt",
+    "NoSuchNode",
+    "NoSuchSaga",
+    "Node",
+    "NodeError",
+    "NodeView",
+    "NotOwner",
+    "NotSteno",
+    "Page",
+    "Saga",
+    "SagaAbandoned",
+    "SagaEnded",
+    "SagaExists",
+    "SagaStateError",
+    "SagaStore",
+    "SagaStuck",
+    "SagaSummary",
+    "SagaUnwound",
+    "SagaView",
+    "SagacityError",
+    "SchemaVersionError",
+    "Sec",
+    "StoreBusy",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreFull",
+    "Stuck",
+    "Succeeded",
+    "TraceError",
+    "UndoFailed",
+    "Unwound",
+    "ValueNotStorable",
+    "action",
+    "open_store",
+    "saga",
+]

@@ -1,0 +1,220 @@
+"""One attempt of one node: calls the user's code and turns what comes of it into an event.
+
+The three outcomes of an attempt are told apart here and nowhere else: succeeded,
+failed without effect, unknown. Whatever the user's code raises ends here too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import traceback
+from typing import TYPE_CHECKING, Any, Final
+
+from sagacity.authoring.context import Context
+from sagacity.core.events import (
+    MAX_MESSAGE_CHARS,
+    MAX_TRACEBACK_CHARS,
+    Effect,
+    ErrorKind,
+    ErrorRecord,
+    Failed,
+    How,
+    Succeeded,
+    UndoFailed,
+    UndoFinished,
+)
+from sagacity.core.values import encode
+from sagacity.engine.injection import INJECTED
+from sagacity.errors import ActionFailed, ValueNotStorable
+from sagacity.errors import UndoFailed as UndoFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+    from uuid import UUID
+
+    from sagacity.core.actions import Action
+    from sagacity.core.state import SagaState
+    from sagacity.core.values import Json
+    from sagacity.engine.injection import Faults
+
+MAX_ERROR_DATA_BYTES: Final = 64 * 1024
+
+
+class Attempts:
+    """Runs the attempts of one coordinator's sagas."""
+
+    def __init__(self, deps: Any, threads: Executor) -> None:
+        """`deps` goes to every context; `threads` runs actions that are plain functions."""
+        self._deps: Final = deps
+        self._threads: Final = threads
+
+    async def run_do(
+        self,
+        saga_id: UUID,
+        epoch: int,
+        state: SagaState,
+        action: Action,
+        node: int,
+        attempt: int,
+        faults: Faults | None,
+    ) -> Succeeded | Failed:
+        """Call the action of `node` and return what came of it.
+
+        Raises:
+            asyncio.CancelledError: this task was cancelled; nothing may be recorded.
+        """
+        repeat = 1
+        # An earlier attempt may have had its effect, whatever this one says (atomic: it had none).
+        before = Effect.NONE if action.atomic or attempt == 1 else Effect.POSSIBLE
+        if faults is not None:
+            if node in faults.errors:
+                return Failed(node, INJECTED, before)
+            repeat = faults.repeats.get(node, (1, 1))[0]
+        try:
+            arguments = action.do_arguments(state.inputs(node))
+        except Exception as error:  # noqa: BLE001 - a border: validators are the user's code too
+            return Failed(node, error_record(ErrorKind.INPUT, error), before)
+        context = Context(
+            state,
+            node,
+            deps=self._deps,
+            saga_id=saga_id,
+            attempt=attempt,
+            undo=False,
+            outcome_known=True,
+            fencing_token=epoch,
+        )
+        try:
+            if action.do_blocks:
+                for _ in range(repeat):
+                    result = await self._in_thread(action.do, context, **arguments)
+            else:
+                for _ in range(repeat):
+                    result = await action.do(context, **arguments)
+        except ActionFailed as error:
+            return Failed(node, error_record(ErrorKind.ACTION_FAILED, error), before)
+        except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
+            _pass_on_cancellation(error)
+            effect = Effect.NONE if action.atomic else Effect.POSSIBLE
+            return Failed(node, error_record(ErrorKind.EXCEPTION, error), effect)
+        try:
+            return Succeeded(node, action.encode_output(result))
+        except Exception as error:  # noqa: BLE001 - a border: serialisers are the user's code too
+            return Failed(node, error_record(ErrorKind.OUTPUT, error), Effect.POSSIBLE)
+
+    async def run_undo(
+        self,
+        saga_id: UUID,
+        epoch: int,
+        state: SagaState,
+        action: Action,
+        node: int,
+        attempt: int,
+        faults: Faults | None,
+    ) -> UndoFinished | UndoFailed:
+        """Call the undo of `node` and return what came of it.
+
+        Raises:
+            asyncio.CancelledError: this task was cancelled; nothing may be recorded.
+        """
+        repeat = 1
+        if faults is not None:
+            if node in faults.undo_errors:
+                return UndoFailed(node, INJECTED)
+            repeat = faults.repeats.get(node, (1, 1))[1]
+        output = state.outputs.get(node)
+        undo = action.undo
+        if undo is None:  # the definition has an undo and the code has none: never guess
+            message = f'action "{action.name}" has no undo any more'
+            return UndoFailed(node, ErrorRecord(ErrorKind.INPUT, message))
+        try:
+            arguments = action.undo_arguments(state.inputs(node), output)
+        except Exception as error:  # noqa: BLE001 - a border: validators are the user's code too
+            return UndoFailed(node, error_record(ErrorKind.INPUT, error))
+        context = Context(
+            state,
+            node,
+            deps=self._deps,
+            saga_id=saga_id,
+            attempt=attempt,
+            undo=True,
+            outcome_known=output is not None,
+            fencing_token=epoch,
+        )
+        try:
+            if action.undo_blocks:
+                for _ in range(repeat):
+                    await self._in_thread(undo, context, *arguments)
+            else:
+                for _ in range(repeat):
+                    await undo(context, *arguments)
+        except UndoFailedError as error:
+            return UndoFailed(node, error_record(ErrorKind.ACTION_FAILED, error))
+        except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
+            _pass_on_cancellation(error)
+            return UndoFailed(node, error_record(ErrorKind.EXCEPTION, error))
+        return UndoFinished(node, How.UNDONE)
+
+    async def _in_thread(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        context = contextvars.copy_context()
+
+        def call() -> tuple[Any, BaseException | None]:
+            # Caught in the thread: a future cannot carry StopIteration, and the pool must live.
+            try:
+                return context.run(function, *args, **kwargs), None
+            except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
+                return None, error
+
+        loop = asyncio.get_running_loop()
+        result, error = await loop.run_in_executor(self._threads, call)
+        if error is not None:
+            raise error
+        return await result if inspect.isawaitable(result) else result
+
+
+def _pass_on_cancellation(error: BaseException) -> None:
+    """Raise on what is meant for us; a `CancelledError` that the action made up itself is not."""
+    if isinstance(error, GeneratorExit):
+        raise error
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        raise error
+
+
+def error_record(kind: ErrorKind, error: BaseException) -> ErrorRecord:
+    """Return what is stored of `error`: storable and bounded, whatever it is."""
+    try:
+        message = str(getattr(error, "message", None) or error)
+    except Exception:  # noqa: BLE001 - an error that cannot be rendered is still an error
+        message = "(this error cannot be shown as text)"
+    data: Json | None = None
+    if getattr(error, "data", None) is not None and isinstance(
+        error, ActionFailed | UndoFailedError
+    ):
+        try:
+            data = encode(error.data, limit_bytes=MAX_ERROR_DATA_BYTES)
+        except ValueNotStorable as reason:
+            message = f"{message} (its data cannot be stored: {reason})"
+    return ErrorRecord(
+        kind,
+        _storable(message, MAX_MESSAGE_CHARS),
+        _storable(type(error).__qualname__, 200),
+        data,
+        "" if kind is ErrorKind.ACTION_FAILED else _traceback(error),
+    )
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        text = "".join(traceback.format_exception(error, limit=-20))
+    except Exception:  # noqa: BLE001 - hostile __str__ in the chain of causes
+        return "(this traceback cannot be shown as text)"
+    return _storable(text[-MAX_TRACEBACK_CHARS:], MAX_TRACEBACK_CHARS)
+
+
+def _storable(text: str, limit: int) -> str:
+    safe = text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+    return safe if len(safe) <= limit else f"{safe[: limit - 3]}..."

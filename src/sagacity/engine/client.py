@@ -1,0 +1,157 @@
+"""Sagas from a process that drives none: create, start, watch, inject; through the store.
+
+A live coordinator on the same store (or the next one) picks up what is asked. A
+client never appends to a log: it creates sagas that nobody owns yet, and puts
+commands for those that exist into the inbox.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from sagacity.core.events import Created, StartRequested
+from sagacity.core.state import SagaState
+from sagacity.core.values import decode
+from sagacity.engine import inbox, system
+from sagacity.engine.definitions import Definitions
+from sagacity.engine.handle import Ending, Handle, ending_of
+from sagacity.engine.intake import check_same, new_saga, take_in
+from sagacity.engine.listing import Page, list_sagas
+from sagacity.engine.summaries import state_of_stored, view_of_stored
+from sagacity.errors import SagaStateError
+from sagacity.ports.store import FINAL, SagaStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+    from uuid import UUID
+
+    from sagacity.authoring import Saga
+    from sagacity.core.dag import Dag
+    from sagacity.core.events import Event
+    from sagacity.core.values import Json
+    from sagacity.core.views import SagaSummary, SagaView
+    from sagacity.ports.store import SagaStore, StoredSaga
+
+R = TypeVar("R")
+
+POLL_SECONDS: Final = 1.0
+
+
+class Client:
+    """A store seen from outside, open between `async with` and its end.
+
+    Opens and closes `store`. Works with or without a live coordinator; without
+    one, what is asked waits for the next.
+    """
+
+    def __init__(self, store: SagaStore) -> None:
+        """Nothing happens before `async with`."""
+        self._store: Final = store
+        self._definitions: Final = Definitions()
+
+    async def __aenter__(self) -> Client:
+        """Open the store."""
+        await self._store.open()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the store."""
+        await self._store.close()
+
+    async def create(
+        self,
+        saga_or_dag: Saga[Any, R] | Dag,
+        params: Any = None,
+        *,
+        id: UUID | None = None,  # noqa: A002 - the public name is fixed by the API
+        labels: Mapping[str, str] | None = None,
+        start: bool = False,
+    ) -> Handle[R]:
+        """Store a new saga, started or not. As `Sec.create`; actions are checked by who runs it."""
+        intake = take_in(saga_or_dag, params, labels)
+        saga_id = id or system.new_saga_id()
+        state = SagaState(intake.dag, intake.params)
+        events: list[Event] = [Created("")]
+        if start:
+            events.append(StartRequested())
+        for event in events:
+            state.apply(event)
+        now = system.wall_ms()
+        saga = new_saga(intake, saga_id, state, events, now_ms=now, owner="", epoch=0)
+        if await self._store.create(saga) is not None:
+            check_same(await self._store.read(saga_id), intake)
+        return Handle(self, saga_id, intake.decode_output)
+
+    def handle(self, saga_id: UUID) -> Handle[Any]:
+        """Return a handle of a saga of the store; whether it exists shows when it is used."""
+        return Handle(self, saga_id)
+
+    async def get(self, saga_id: UUID) -> SagaView:
+        """Return the saga as it is in the store now.
+
+        Raises:
+            NoSuchSaga: it does not exist.
+        """
+        stored = await self._store.read(saga_id)
+        return view_of_stored(stored, self._definitions.dag_of(stored))
+
+    async def list(
+        self,
+        *,
+        state: str | None = None,
+        direction: str | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        after: UUID | str | None = None,
+        limit: int = 100,
+    ) -> Page[SagaSummary]:
+        """Return one page of sagas; as `Sec.list`."""
+        return await list_sagas(
+            self._store, state=state, direction=direction, name=name, labels=labels,
+            after=after, limit=limit,
+        )  # fmt: skip
+
+    async def start(self, saga_id: UUID) -> None:
+        """Ask for a created saga to be started; as `Handle.start`."""
+        stored = await self._store.read(saga_id)
+        if stored.head.state is not SagaStatus.READY:
+            raise SagaStateError(saga_id, stored.head.state, "start")
+        await self._store.send(inbox.start_command(saga_id))
+
+    async def wait(self, saga_id: UUID) -> Ending:
+        """Wait until the saga has ended or is stuck, whoever drives it; as `Handle.wait`."""
+        while True:
+            stored = await self._store.read(saga_id)
+            ending = self._ending(stored)
+            if ending is not None:
+                return ending
+            await self._store.wait_for_change(POLL_SECONDS)
+
+    def _ending(self, stored: StoredSaga) -> Ending | None:
+        if stored.head.state not in FINAL and stored.head.state is not SagaStatus.STUCK:
+            return None
+        state = state_of_stored(stored, self._definitions.dag_of(stored))
+        return ending_of(stored.head.name, state)
+
+    async def wait_for_change(self, timeout_seconds: float = POLL_SECONDS) -> None:
+        """Return after the store may have changed, or after the time-out."""
+        await self._store.wait_for_change(timeout_seconds)
+
+    async def inject(self, saga_id: UUID, verb: str, node: str, counts: tuple[int, int]) -> None:
+        """Ask for a fault; as the `inject_` methods of `Handle`."""
+        stored = await self._store.read(saga_id)
+        if stored.head.state in FINAL or stored.head.state is SagaStatus.STUCK:
+            raise SagaStateError(saga_id, stored.head.state, "inject a fault into")
+        self._definitions.dag_of(stored).find(node)
+        await self._store.send(inbox.inject_command(saga_id, verb, node, counts))
+
+    def decoder_of(self, saga_name: str) -> Callable[[Json], Any]:
+        """Return what reads an output of which nothing is known here: plain JSON."""
+        del saga_name
+        return decode

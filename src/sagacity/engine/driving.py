@@ -1,0 +1,416 @@
+"""The sagas that one coordinator drives right now, those that wait for a place, and who waits for them.
+
+A saga is here from its start until it has ended or is stuck; then nothing of it
+stays. Each is apart from every other: what goes wrong with one is reported and
+ends with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sagacity.core.events import Adopted
+from sagacity.engine import system
+from sagacity.engine.attempts import Attempts
+from sagacity.engine.executor import Environment, Execution
+from sagacity.engine.handle import ending_of
+from sagacity.engine.slots import Slots
+from sagacity.engine.summaries import state_of_stored
+from sagacity.engine.tasks import TaskSet
+from sagacity.errors import CoordinatorClosed, NotOwner, StoreCorrupt, StoreError
+from sagacity.ports.store import Append, NewSaga, SagaHead, SagaStatus, Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from sagacity.core.actions import ActionRegistry
+    from sagacity.core.events import Event
+    from sagacity.core.state import SagaState
+    from sagacity.engine.definitions import Definitions
+    from sagacity.engine.handle import Ending
+    from sagacity.engine.injection import Faults
+    from sagacity.ports.observer import Observer, Recorded
+    from sagacity.ports.store import SagaStore, StoredSaga
+
+log: Final = logging.getLogger("sagacity")
+
+FIRST_RETRY_SECONDS: Final = 0.05
+LONGEST_RETRY_SECONDS: Final = 5.0
+MAX_THREADS: Final = 32
+
+
+class AlreadyThereError(Exception):
+    """Ours, inside of the engine: the id to create exists; `head` is what it stands for."""
+
+    def __init__(self, head: SagaHead) -> None:
+        self.head: Final = head
+        super().__init__(str(head.id))
+
+
+@dataclass(frozen=True, slots=True)
+class DrainReport:
+    """What draining had to leave: `(saga, path of a node)` whose attempts were cut short."""
+
+    cut_short: tuple[tuple[UUID, str], ...]
+
+
+class Driving:
+    """Executions, their places and their waiters."""
+
+    def __init__(
+        self,
+        store: SagaStore,
+        registry: ActionRegistry,
+        definitions: Definitions,
+        *,
+        owner: str,
+        epoch: int,
+        deps: Any,
+        max_sagas: int,
+        max_actions: int,
+        observers: Sequence[Observer],
+    ) -> None:
+        """Begin with nothing to drive, on the running loop."""
+        self.owner: Final = owner
+        self.epoch: Final = epoch
+        self.draining = False
+        self.active: dict[UUID, Execution] = {}
+        self.faults: dict[UUID, Faults] = {}
+        """Injected before the saga runs."""
+        self._store: Final = store
+        self._registry: Final = registry
+        self._definitions: Final = definitions
+        self._max_sagas: Final = max_sagas
+        self._observers: Final = observers
+        self._loop: Final = asyncio.get_running_loop()
+        self._queue: deque[UUID] = deque()
+        self._queued: set[UUID] = set()
+        self._waiters: dict[UUID, list[asyncio.Future[Ending]]] = {}
+        self._threads: Final = ThreadPoolExecutor(
+            min(MAX_THREADS, max_actions), thread_name_prefix="sagacity-action"
+        )
+        self.tasks: Final = TaskSet()
+        self._env: Final = Environment(
+            registry=registry,
+            slots=Slots(max_actions),
+            attempts=Attempts(deps, self._threads),
+            tasks=self.tasks,
+            wall_ms=system.wall_ms,
+            append=self._append,
+            recorded=self._recorded if observers else None,
+        )
+
+    # -- places ----------------------------------------------------------------
+
+    def has_room(self) -> bool:
+        """Whether one more saga may run now."""
+        return len(self.active) < self._max_sagas and not self._queue
+
+    def knows(self, saga_id: UUID) -> bool:
+        """Whether the saga runs here or waits for a place."""
+        return saga_id in self.active or saga_id in self._queued
+
+    def enqueue(self, saga_id: UUID) -> None:
+        """Run a stored, started saga as soon as there is a place."""
+        if not self.knows(saga_id):
+            self._queue.append(saga_id)
+            self._queued.add(saga_id)
+            self._fill()
+
+    def _fill(self) -> None:
+        while self._queue and len(self.active) < self._max_sagas and not self.draining:
+            saga_id = self._queue.popleft()
+            self._queued.discard(saga_id)
+            # The place is taken before the log is read.
+            self.active[saga_id] = _LOADING
+            self.tasks.spawn(self._take_on(saga_id))
+
+    # -- driving ---------------------------------------------------------------
+
+    def execution(self, saga_id: UUID, name: str, epoch: int, state: SagaState) -> Execution:
+        """Return an execution of the saga, with the faults that were injected before."""
+        execution = Execution(self._env, saga_id, name, epoch, state)
+        if self.faults:
+            execution.faults = self.faults.pop(saga_id, None)
+        return execution
+
+    def launch_new(self, execution: Execution, saga: NewSaga, events: list[Event]) -> None:
+        """Create the saga in the store, and drive it; its waiters hear of both."""
+        self.active[saga.id] = execution
+        self.tasks.spawn(self._create_and_drive(execution, saga, events))
+
+    def launch(self, execution: Execution) -> asyncio.Future[None]:
+        """Drive the saga; the future is done when what was decided so far is durable."""
+        first_append: asyncio.Future[None] = self._loop.create_future()
+        self.active[execution.saga_id] = execution
+        self.tasks.spawn(self._drive(execution, first_append))
+        return first_append
+
+    def enqueue_new(self, saga: NewSaga) -> None:
+        """Create a started saga in the store, and run it when there is a place."""
+        self.tasks.spawn(self._create_and_enqueue(saga))
+
+    async def _create_and_enqueue(self, saga: NewSaga) -> None:
+        if await self._created(saga):
+            self.enqueue(saga.id)
+
+    async def _created(self, saga: NewSaga) -> bool:
+        """Create the saga; False when it cannot be, after its waiters were told why."""
+        try:
+            head = await self._store.create(saga)
+        except asyncio.CancelledError:
+            self._fail_waiters(saga.id, _closed())
+            raise
+        except Exception as error:  # noqa: BLE001 - a border: the caller is told
+            self._fail_waiters(saga.id, error)
+            return False
+        if head is not None:
+            self._fail_waiters(saga.id, AlreadyThereError(head))
+        return head is None
+
+    def launch_queued(self, execution: Execution) -> asyncio.Future[None]:
+        """Make durable that the saga is started, and run it when there is a place.
+
+        The future is done when it is durable.
+        """
+        durable: asyncio.Future[None] = self._loop.create_future()
+        self.tasks.spawn(self._commit_and_enqueue(execution, durable))
+        return durable
+
+    async def _commit_and_enqueue(
+        self, execution: Execution, durable: asyncio.Future[None]
+    ) -> None:
+        try:
+            await execution.commit()
+        except asyncio.CancelledError:
+            _fail(durable, _closed())
+            raise
+        except Exception as error:  # noqa: BLE001 - a border: the caller is told
+            _fail(durable, error)
+        else:
+            if not durable.done():
+                durable.set_result(None)
+            self.enqueue(execution.saga_id)
+
+    def running(self, saga_id: UUID) -> Execution | None:
+        """Return the execution of a saga that runs here."""
+        execution = self.active.get(saga_id)
+        return None if execution is _LOADING else execution
+
+    def load(self, stored: StoredSaga) -> Execution:
+        """Return an execution of a stored saga, adopted if it was another coordinator's.
+
+        Raises:
+            StoreCorrupt: its definition or log is damaged.
+        """
+        head = stored.head
+        state = state_of_stored(stored, self._definitions.dag_of(stored))
+        execution = self.execution(head.id, head.name, head.epoch, state)
+        if state.owner != self.owner and state.finished is None:
+            execution.record(Adopted(self.owner))
+        return execution
+
+    async def _create_and_drive(
+        self, execution: Execution, saga: NewSaga, events: list[Event]
+    ) -> None:
+        created = False
+        try:
+            created = await self._created(saga)
+        finally:
+            if not created:
+                self.active.pop(saga.id, None)
+                execution.give_up()
+                self._fill()
+        if created:
+            execution.acknowledged(events)
+            await self._drive(execution, None)
+
+    async def _take_on(self, saga_id: UUID) -> None:
+        """Read a saga that waited for a place, and drive it."""
+        try:
+            stored = await self._read(saga_id)
+            execution = self.load(stored)
+            missing = self._registry.missing_for(execution.state.dag)
+            if missing or execution.state.finished is not None or execution.state.stuck:
+                await self._park(stored, missing)
+                self.active.pop(saga_id, None)
+                self._fill()
+                return
+            execution.decide()
+            self.active[saga_id] = execution
+        except asyncio.CancelledError:
+            self.active.pop(saga_id, None)
+            raise
+        except Exception as error:  # noqa: BLE001 - a border: one saga never stops another
+            self.active.pop(saga_id, None)
+            self.report(saga_id, error)
+            self._fail_waiters(saga_id, error)
+            self._fill()
+            return
+        await self._drive(execution, None)
+
+    async def _park(self, stored: StoredSaga, missing: list[str]) -> None:
+        """Leave a saga alone that this coordinator has no code for, and say so."""
+        head = stored.head
+        if not missing:
+            return
+        log.warning("saga %s (%s) waits for code: %s", head.id, head.name, "; ".join(missing))
+        if head.state is not SagaStatus.WAITING_FOR_CODE:
+            await self._append(
+                Append(
+                    saga_id=head.id,
+                    epoch=head.epoch,
+                    expected_sequence=head.sequence,
+                    record=b"",
+                    event_count=0,
+                    summary=Summary(SagaStatus.WAITING_FOR_CODE, head.direction),
+                    updated_ms=system.wall_ms(),
+                )
+            )
+
+    async def _drive(
+        self, execution: Execution, first_append: asyncio.Future[None] | None
+    ) -> None:
+        saga_id = execution.saga_id
+        try:
+            if await execution.run(first_append):
+                self._deliver(execution)
+        except NotOwner as error:
+            # Somebody else drives it now: nothing more is recorded here, nothing unwound.
+            log.warning("saga %s: lost to another coordinator: %s", saga_id, error)
+            self._fail_waiters(saga_id, error)
+            _fail(first_append, error)
+        except asyncio.CancelledError:
+            _fail(first_append, _closed())
+            raise
+        except Exception as error:  # noqa: BLE001 - a border: one saga never stops another
+            self.report(saga_id, error)
+            self._fail_waiters(saga_id, error)
+            _fail(first_append, error)
+        finally:
+            if self.active.get(saga_id) is execution:
+                del self.active[saga_id]
+            if self._queue:
+                self._fill()
+
+    # -- the store, for as long as it makes trouble ------------------------------
+
+    async def _append(self, append: Append) -> None:
+        delay = FIRST_RETRY_SECONDS
+        while True:
+            try:
+                await self._store.append(append)
+            except NotOwner:
+                raise
+            except StoreError as error:
+                # Never skipped: the saga stands still until the store takes it.
+                self.report(append.saga_id, error)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, LONGEST_RETRY_SECONDS)
+            else:
+                return
+
+    async def _read(self, saga_id: UUID) -> StoredSaga:
+        delay = FIRST_RETRY_SECONDS
+        while True:
+            try:
+                return await self._store.read(saga_id)
+            except StoreCorrupt:
+                raise
+            except StoreError as error:
+                self.report(saga_id, error)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, LONGEST_RETRY_SECONDS)
+
+    # -- who is told -------------------------------------------------------------
+
+    def waiter(self, saga_id: UUID) -> asyncio.Future[Ending]:
+        """Return a future of how the saga ends. Cancelling it harms nobody."""
+        future: asyncio.Future[Ending] = self._loop.create_future()
+        self._waiters.setdefault(saga_id, []).append(future)
+        return future
+
+    def forget_waiter(self, saga_id: UUID, future: asyncio.Future[Ending]) -> None:
+        """Nobody waits on `future` any more."""
+        waiters = self._waiters.get(saga_id)
+        if waiters and future in waiters:
+            waiters.remove(future)
+            if not waiters:
+                del self._waiters[saga_id]
+
+    def _deliver(self, execution: Execution) -> None:
+        waiters = self._waiters.pop(execution.saga_id, None)
+        if not waiters:
+            return
+        ending = ending_of(execution.name, execution.state)
+        assert ending is not None
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(ending)
+
+    def _fail_waiters(self, saga_id: UUID, error: Exception) -> None:
+        for waiter in self._waiters.pop(saga_id, ()):
+            _fail(waiter, error)
+
+    def _recorded(self, what: Recorded) -> None:
+        for observer in self._observers:
+            try:
+                observer.recorded(what)
+            except Exception:
+                log.exception("an observer failed")
+
+    def report(self, saga_id: UUID | None, error: Exception) -> None:
+        """Tell logs and observers of an error that harms at most this saga."""
+        log.error("saga %s: %s: %s", saga_id, type(error).__name__, error)
+        for observer in self._observers:
+            try:
+                observer.trouble(saga_id, error)
+            except Exception:
+                log.exception("an observer failed")
+
+    # -- the end -------------------------------------------------------------------
+
+    async def drain(self, deadline_seconds: float) -> DrainReport:
+        """Start nothing more; let attempts in flight finish until the deadline, then cut them."""
+        self.draining = True
+        self._queue.clear()
+        self._queued.clear()
+        for execution in list(self.active.values()):
+            if execution is not _LOADING:
+                execution.drain()
+        cut_short: tuple[tuple[UUID, str], ...] = ()
+        if not await self.tasks.wait(deadline_seconds):
+            cut_short = tuple(
+                (saga_id, node)
+                for saga_id, execution in self.active.items()
+                if execution is not _LOADING
+                for node in execution.in_flight()
+            )
+            for saga_id, node in cut_short:
+                log.warning('saga %s: node "%s" was cut short by the shutdown', saga_id, node)
+            if not await self.tasks.stop(1.0):
+                log.error("%d tasks did not stop when cancelled; left behind", len(self.tasks))
+        for saga_id in list(self._waiters):
+            self._fail_waiters(saga_id, _closed())
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        return DrainReport(cut_short)
+
+
+_LOADING: Final[Any] = object()
+"""Holds a saga's place in `Driving.active` while its log is read."""
+
+
+def _fail(future: asyncio.Future[Any] | None, error: Exception) -> None:
+    if future is not None and not future.done():
+        future.set_exception(error)
+        future.exception()  # the caller may be gone: then nobody is to be warned
+
+
+def _closed() -> CoordinatorClosed:
+    return CoordinatorClosed("the coordinator is closing; the saga goes on when the next one opens")

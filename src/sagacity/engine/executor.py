@@ -1,0 +1,360 @@
+"""Drives one saga: plan, make it durable, run, take the outcome; until it ends.
+
+What must stay true here: nothing runs before its `started` is acknowledged by the
+store, at most one append of the saga is in flight, and what is decided meanwhile
+joins the next one. The state is a step ahead of the store only between a decision
+and its acknowledgement; if that never comes, the execution is thrown away whole
+and the log is folded again.
+
+A saga with one thing to do runs it in its own task; only more than one at a time
+cost tasks of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sagacity.core.codec import encode_record
+from sagacity.core.dag import Siblings
+from sagacity.core.events import (
+    Effect,
+    ErrorKind,
+    ErrorRecord,
+    Failed,
+    Finished,
+    How,
+    Started,
+    Succeeded,
+    UndoFailed,
+    UndoFinished,
+    UndoStarted,
+    Unwinding,
+)
+from sagacity.core.planner import Conclude, ConcludeUndo, Finish, RunAction, is_current, plan
+from sagacity.engine.injection import INJECTED
+from sagacity.engine.summaries import summary_of
+from sagacity.ports.observer import Recorded
+from sagacity.ports.store import Append
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from uuid import UUID
+
+    from sagacity.core.actions import Action, ActionRegistry
+    from sagacity.core.events import Event
+    from sagacity.core.planner import RunUndo
+    from sagacity.core.state import SagaState
+    from sagacity.engine.attempts import Attempts
+    from sagacity.engine.injection import Faults
+    from sagacity.engine.slots import Slots
+    from sagacity.engine.tasks import TaskSet
+
+_CUT_SHORT: Final = ErrorRecord(ErrorKind.CANCELLED, "cut short because the saga unwinds")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the executions of one coordinator share."""
+
+    registry: ActionRegistry
+    slots: Slots
+    attempts: Attempts
+    tasks: TaskSet
+    wall_ms: Callable[[], int]
+    append: Callable[[Append], Awaitable[None]]
+    """Returns when it is durable, however long the store makes trouble; raises `NotOwner`."""
+    recorded: Callable[[Recorded], None] | None
+
+
+class Execution:
+    """One saga that this coordinator drives."""
+
+    __slots__ = (
+        "_attempt_tasks",
+        "_batch",
+        "_cut_short",
+        "_draining",
+        "_env",
+        "_granted",
+        "_held",
+        "_outcomes",
+        "_over",
+        "_parked",
+        "_starting",
+        "_wake",
+        "epoch",
+        "faults",
+        "name",
+        "saga_id",
+        "state",
+    )
+
+    def __init__(
+        self, env: Environment, saga_id: UUID, name: str, epoch: int, state: SagaState
+    ) -> None:
+        """Take over the saga whose log adds up to `state`."""
+        self._env = env
+        self.saga_id: Final = saga_id
+        self.name: Final = name
+        self.epoch: Final = epoch
+        self.state: Final = state
+        self.faults: Faults | None = None
+        self._batch: list[Event] = []
+        self._starting: list[RunAction | RunUndo] = []
+        self._granted: deque[RunAction | RunUndo] = deque()
+        self._outcomes: deque[tuple[RunAction | RunUndo, Event]] = deque()
+        self._attempt_tasks: dict[int, asyncio.Task[None]] = {}
+        self._held: set[int] = set()
+        self._cut_short: set[int] = set()
+        self._parked = 0
+        self._wake: asyncio.Future[None] | None = None
+        self._draining = False
+        self._over = False
+
+    # -- what the coordinator calls -----------------------------------------
+
+    def record(self, event: Event) -> None:
+        """Decide that `event` is the next of the log; it becomes durable with the next append."""
+        state = self.state
+        turned = state.direction
+        state.apply(event)
+        self._batch.append(event)
+        if turned is not state.direction:
+            if type(event) is Failed:
+                self.record(Unwinding(f'node "{state.dag.paths[event.node]}" failed'))
+            if state.dag.siblings is Siblings.CANCEL:
+                self._cancel_siblings()
+
+    def decide(self) -> None:
+        """Turn what can be done now into events, as far as slots allow."""
+        if self._draining:
+            return
+        state = self.state
+        while commands := plan(state):
+            for command in commands:
+                kind = type(command)
+                if kind is Conclude:
+                    self._conclude(command)  # type: ignore[arg-type]
+                elif kind is ConcludeUndo:
+                    self._conclude_undo(command.node)  # type: ignore[union-attr]
+                elif kind is Finish:
+                    self.record(Finished(command.outcome))  # type: ignore[union-attr]
+                else:
+                    self._start_or_park(command)  # type: ignore[arg-type]
+
+    def take_events(self) -> list[Event]:
+        """Return what was decided and is not durable, for an append that the caller makes."""
+        events, self._batch = self._batch, []
+        return events
+
+    async def commit(self) -> None:
+        """Make durable what was decided.
+
+        Raises:
+            NotOwner: another coordinator has the saga now.
+        """
+        env, state = self._env, self.state
+        events = self.take_events()
+        now = env.wall_ms()
+        await env.append(
+            Append(
+                saga_id=self.saga_id,
+                epoch=self.epoch,
+                expected_sequence=state.sequence - len(events),
+                record=encode_record(events, time_ms=now, epoch=self.epoch),
+                event_count=len(events),
+                summary=summary_of(state),
+                updated_ms=now,
+            )
+        )
+        self.acknowledged(events)
+
+    def acknowledged(self, events: list[Event]) -> None:
+        """Tell observers what has become durable."""
+        if self._env.recorded is not None:
+            self._env.recorded(
+                Recorded(self.saga_id, self.name, self.state.dag, events, self.state.sequence)
+            )
+
+    def drain(self) -> None:
+        """Start nothing more; `run` returns when the attempts in flight have ended."""
+        self._draining = True
+        self._wake_up()
+
+    def in_flight(self) -> list[str]:
+        """Return the paths of the nodes whose attempts are running."""
+        return [self.state.dag.paths[node] for node in sorted(self.state.in_flight)]
+
+    async def run(self, first_append: asyncio.Future[None] | None = None) -> bool:
+        """Drive the saga until it has ended or is stuck (True), or was drained (False).
+
+        `first_append` is done when what was decided before this call is durable.
+
+        Raises:
+            NotOwner: another coordinator has it now; nothing more was recorded.
+            asyncio.CancelledError: cut short; what was in flight is recorded by nobody.
+        """
+        try:
+            if first_append is not None:
+                await self.commit()
+                if not first_append.done():
+                    first_append.set_result(None)
+            return await self._drive()
+        finally:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Let go of all slots; what still runs was cancelled, or belongs to a lost saga."""
+        self._over = True
+        for task in self._attempt_tasks.values():
+            task.cancel()
+        self._attempt_tasks.clear()
+        for node in list(self._held):
+            self._release(node)
+        while self._granted:
+            self._env.slots.release(self._action(self._granted.popleft().node))
+
+    # -- the loop ------------------------------------------------------------
+
+    async def _drive(self) -> bool:
+        state = self.state
+        while True:
+            while self._outcomes:
+                self._take_outcome(*self._outcomes.popleft())
+            while self._granted:
+                self._start_if_current(self._granted.popleft())
+            self.decide()
+            if self._batch:
+                await self.commit()
+            if state.finished is not None or state.stuck is not None:
+                return True
+            starting, self._starting = self._starting, []
+            if len(starting) == 1 and not self._parked and len(state.in_flight) == 1:
+                command = starting[0]
+                self._take_outcome(command, await self._attempt(command))
+                continue
+            for command in starting:
+                self._spawn(command)
+            if self._outcomes or self._granted:
+                continue
+            if self._draining and not self._attempt_tasks:
+                return False
+            await self._news()
+
+    async def _news(self) -> None:
+        self._wake = asyncio.get_running_loop().create_future()
+        try:
+            await self._wake
+        finally:
+            self._wake = None
+
+    def _wake_up(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    # -- nodes ----------------------------------------------------------------
+
+    def _conclude(self, command: Conclude) -> None:
+        node = command.node
+        self.record(Started(node, command.attempt))
+        if self.faults is not None and node in self.faults.errors:
+            self.record(Failed(node, INJECTED, Effect.NONE))
+            return
+        try:
+            binding = self.state.dag.nodes[node].value
+            output = b"null" if binding is None else self.state.resolve(binding)
+        except Exception as error:  # noqa: BLE001 - a missing field harms this saga only
+            self.record(
+                Failed(node, ErrorRecord(ErrorKind.INPUT, str(error)), Effect.NONE)
+            )
+            return
+        self.record(Succeeded(node, output))
+
+    def _conclude_undo(self, node: int) -> None:
+        if self.faults is not None and node in self.faults.undo_errors:
+            attempt = self.state.undo_attempts.get(node, 0) + 1
+            self.record(UndoStarted(node, attempt))
+            self.record(UndoFailed(node, INJECTED))
+            return
+        self.record(UndoFinished(node, How.NOTHING))
+
+    def _action(self, node: int) -> Action:
+        name = self.state.dag.nodes[node].action
+        action = self._env.registry.get(name)
+        assert action is not None, f"{name} was checked when the saga was taken on"
+        return action
+
+    def _start_or_park(self, command: RunAction | RunUndo) -> None:
+        def grant() -> None:
+            if self._over:
+                self._env.slots.release(self._action(command.node))
+                return
+            self._parked -= 1
+            self._granted.append(command)
+            self._wake_up()
+
+        if self._env.slots.acquire(self._action(command.node), grant):
+            self._start(command)
+        else:
+            self._parked += 1
+
+    def _start_if_current(self, command: RunAction | RunUndo) -> None:
+        if not self._draining and is_current(self.state, command):
+            self._start(command)
+        else:
+            self._env.slots.release(self._action(command.node))
+
+    def _start(self, command: RunAction | RunUndo) -> None:
+        started = Started if type(command) is RunAction else UndoStarted
+        self._held.add(command.node)
+        self.record(started(command.node, command.attempt))
+        self._starting.append(command)
+
+    async def _attempt(self, command: RunAction | RunUndo) -> Event:
+        run = (
+            self._env.attempts.run_do
+            if type(command) is RunAction
+            else self._env.attempts.run_undo
+        )
+        return await run(
+            self.saga_id,
+            self.epoch,
+            self.state,
+            self._action(command.node),
+            command.node,
+            command.attempt,
+            self.faults,
+        )
+
+    def _spawn(self, command: RunAction | RunUndo) -> None:
+        self._attempt_tasks[command.node] = self._env.tasks.spawn(self._attempt_apart(command))
+
+    async def _attempt_apart(self, command: RunAction | RunUndo) -> None:
+        try:
+            event = await self._attempt(command)
+        except asyncio.CancelledError:
+            if command.node not in self._cut_short:
+                raise
+            self._cut_short.discard(command.node)
+            event = Failed(command.node, _CUT_SHORT, Effect.POSSIBLE)
+        self._outcomes.append((command, event))
+        self._wake_up()
+
+    def _take_outcome(self, command: RunAction | RunUndo, event: Event) -> None:
+        self._attempt_tasks.pop(command.node, None)
+        self._release(command.node)
+        self.record(event)
+
+    def _cancel_siblings(self) -> None:
+        for node, task in self._attempt_tasks.items():
+            action = self._action(node)
+            if not (action.atomic or action.do_blocks or task.done()):  # those are waited for
+                self._cut_short.add(node)
+                task.cancel()
+
+    def _release(self, node: int) -> None:
+        self._held.discard(node)
+        self._env.slots.release(self._action(node))

@@ -1,0 +1,147 @@
+"""A saga in a caller's hand: start it, wait for it, look at it, inject faults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from sagacity.core.outcome import Abandoned, Stuck, Succeeded, Unwound
+from sagacity.core.outcome import outcome_of as _outcome_of
+from sagacity.errors import SagaAbandoned, SagaStuck, SagaUnwound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from sagacity.core.outcome import NodeError, Outcome
+    from sagacity.core.state import SagaState
+    from sagacity.core.values import Json
+    from sagacity.core.views import SagaView
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a saga ended, with its output as stored if it succeeded."""
+
+    saga_name: str
+    outcome: Outcome
+    output: Json | None
+
+
+def ending_of(saga_name: str, state: SagaState) -> Ending | None:
+    """Return how the saga of `state` ended, or None while it has not."""
+    outcome = _outcome_of(state)
+    if outcome is None:
+        return None
+    return Ending(saga_name, outcome, state.output() if isinstance(outcome, Succeeded) else None)
+
+
+class Backend(Protocol):
+    """Who carries out what a handle is asked: a coordinator, or a client of one."""
+
+    async def start(self, saga_id: UUID) -> None: ...  # noqa: D102 - as in `Handle`
+    async def wait(self, saga_id: UUID) -> Ending: ...  # noqa: D102
+    async def get(self, saga_id: UUID) -> SagaView: ...  # noqa: D102
+    async def inject(  # noqa: D102
+        self, saga_id: UUID, verb: str, node: str, counts: tuple[int, int]
+    ) -> None: ...
+    def decoder_of(self, saga_name: str) -> Callable[[Json], Any]: ...  # noqa: D102
+
+
+class Handle(Generic[R]):
+    """One saga. Holds its id and nothing else of it: all is asked of the store or coordinator."""
+
+    __slots__ = ("_backend", "_decode_output", "id")
+
+    def __init__(
+        self, backend: Backend, saga_id: UUID, decode_output: Callable[[Json], R] | None = None
+    ) -> None:
+        """Made by a coordinator; not by users."""
+        self._backend = backend
+        self._decode_output = decode_output
+        self.id = saga_id
+
+    def __repr__(self) -> str:
+        """Show the id."""
+        return f"<Handle of saga {self.id}>"
+
+    async def start(self) -> None:
+        """Let a created saga run. Returns when this is durable.
+
+        Raises:
+            SagaStateError: it was started before.
+            NoSuchSaga: it does not exist.
+        """
+        await self._backend.start(self.id)
+
+    async def wait(self) -> Outcome:
+        """Wait until the saga has ended or is stuck, and return how.
+
+        Raises:
+            NoSuchSaga: it does not exist.
+            CoordinatorClosed: this coordinator stopped first.
+        """
+        return (await self._backend.wait(self.id)).outcome
+
+    async def result(self) -> R:
+        """Wait for the saga and return its output.
+
+        Raises:
+            SagaUnwound: it failed and was taken back.
+            SagaStuck: a person must decide.
+            SagaAbandoned: a person ended it.
+        """
+        ending = await self._backend.wait(self.id)
+        decode_output = self._decode_output or self._backend.decoder_of(ending.saga_name)
+        return result_of(self.id, ending, decode_output)
+
+    async def view(self) -> SagaView:
+        """Return the saga as it is in the store now."""
+        return await self._backend.get(self.id)
+
+    async def inject_error(self, node: str) -> None:
+        """Let the node at path `node` fail instead of running.
+
+        Raises:
+            NoSuchNode: the saga has no such node.
+            SagaStateError: the saga has ended.
+        """
+        await self._backend.inject(self.id, "inject_error", node, (1, 1))
+
+    async def inject_undo_error(self, node: str) -> None:
+        """Let the undo of the node at path `node` fail instead of running. Raises as above."""
+        await self._backend.inject(self.id, "inject_undo_error", node, (1, 1))
+
+    async def inject_repeat(self, node: str, action: int = 2, undo: int = 2) -> None:
+        """Run the action (undo) of the node so many times in one attempt; the last result counts.
+
+        Raises:
+            ValueError: a count is not within 1 to 1,000.
+        """
+        await self._backend.inject(self.id, "inject_repeat", node, (action, undo))
+
+
+def result_of(saga_id: UUID, ending: Ending, decode_output: Callable[[Json], Any]) -> Any:
+    """Return the output of a saga that succeeded; raise what says how another ended."""
+    match ending.outcome:
+        case Succeeded():
+            assert ending.output is not None
+            return decode_output(ending.output)
+        case Unwound(errors) as outcome:
+            raise SagaUnwound(saga_id, outcome, f"saga {saga_id} unwound: {_told(errors)}")
+        case Stuck(reason, errors, undo_errors) as outcome:
+            raise SagaStuck(
+                saga_id, outcome, f"saga {saga_id} is stuck ({reason}): {_told(errors + undo_errors)}"
+            )
+        case Abandoned(reason) as outcome:
+            raise SagaAbandoned(saga_id, outcome, f"saga {saga_id} was abandoned: {reason}")
+
+
+def _told(errors: tuple[NodeError, ...]) -> str:
+    told = "; ".join(
+        f'{"undo of " if error.undo else ""}node "{error.node}": {error.message}'
+        for error in errors[:5]
+    )
+    return f"{told}; and {len(errors) - 5} more" if len(errors) > 5 else told  # noqa: PLR2004

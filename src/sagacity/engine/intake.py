@@ -1,0 +1,128 @@
+"""What a caller hands in to be created, validated at the edge before anything is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sagacity.authoring import Saga
+from sagacity.core.codec import encode_record
+from sagacity.core.dag import Dag
+from sagacity.core.definition import constants_of
+from sagacity.core.values import decode, encode
+from sagacity.engine.definitions import definition_for
+from sagacity.engine.summaries import summary_of
+from sagacity.errors import DagError, SagaExists
+from sagacity.ports.store import NewSaga
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from uuid import UUID
+
+    from sagacity.core.actions import ActionRegistry
+    from sagacity.core.events import Event
+    from sagacity.core.state import SagaState
+    from sagacity.core.values import Json
+    from sagacity.ports.store import StoredSaga
+
+MAX_LABELS: Final = 64
+MAX_LABEL_CHARS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A saga to create: its DAG, its params as stored, and how to read its output."""
+
+    dag: Dag
+    params: Json
+    labels: Mapping[str, str]
+    decode_output: Callable[[Json], Any]
+
+
+def take_in(
+    saga: Saga[Any, Any] | Dag, params: Any, labels: Mapping[str, str] | None
+) -> Intake:
+    """Check what a caller wants to run.
+
+    Raises:
+        DagError: the DAG has mistakes (only a dynamic saga's can still have any).
+        ValueNotStorable: the params do not fit or cannot be stored.
+        TypeError: not a saga, or labels that are not short strings.
+    """
+    checked = check_labels(labels)
+    if isinstance(saga, Dag):
+        return Intake(saga, encode(params), checked, decode)
+    if isinstance(saga, Saga):
+        return Intake(saga.dag_for(params), saga.encode_params(params), checked, saga.decode_output)
+    raise TypeError(f"{saga!r:.80} is no saga: give a function decorated with @saga, or a Dag")
+
+
+def check_labels(labels: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Return `labels`, bounded in number and length.
+
+    Raises:
+        TypeError: a key or value is no string, or there are too many or too long ones.
+    """
+    if not labels:
+        return {}
+    if len(labels) > MAX_LABELS:
+        raise TypeError(f"{len(labels)} labels are over the limit of {MAX_LABELS}")
+    for key, value in labels.items():
+        for text in (key, value):
+            if not isinstance(text, str) or len(text) > MAX_LABEL_CHARS:
+                raise TypeError(
+                    f"label {key!r:.80}={value!r:.80}: both must be strings "
+                    f"of at most {MAX_LABEL_CHARS} characters"
+                )
+            encode(text)
+    return dict(labels)
+
+
+def check_actions(registry: ActionRegistry, dag: Dag) -> None:
+    """Check that this coordinator can run `dag`.
+
+    Raises:
+        DagError: names each action that is not registered, or not in the needed version.
+    """
+    missing = registry.missing_for(dag)
+    if missing:
+        raise DagError(dag.name, missing)
+
+
+def new_saga(
+    intake: Intake,
+    saga_id: UUID,
+    state: SagaState,
+    events: Sequence[Event],
+    *,
+    now_ms: int,
+    owner: str,
+    epoch: int,
+) -> NewSaga:
+    """Return what the store needs to create the saga, with `events` as its first record."""
+    return NewSaga(
+        id=saga_id,
+        name=intake.dag.name,
+        definition=definition_for(intake.dag),
+        constants=constants_of(intake.dag),
+        params=intake.params,
+        labels=intake.labels,
+        record=encode_record(events, time_ms=now_ms, epoch=epoch),
+        event_count=len(events),
+        summary=summary_of(state),
+        created_ms=now_ms,
+        owner=owner,
+        epoch=epoch,
+    )
+
+
+def check_same(stored: StoredSaga, intake: Intake) -> None:
+    """Check that creating again under a used id means the saga that is there.
+
+    Raises:
+        SagaExists: it has another name or other params.
+    """
+    if stored.head.name != intake.dag.name:
+        raise SagaExists(stored.head.id, f'it is a "{stored.head.name}"')
+    if stored.params != intake.params:
+        raise SagaExists(stored.head.id, "its params are others")

@@ -1,0 +1,82 @@
+"""Finds what this coordinator should drive: at the start, and from then on.
+
+A loop: adopt sagas that nobody drives, take commands from the inbox, wait for a
+change. Each saga and each command is apart from the others; an error of the store
+is reported and the loop goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from sagacity.errors import SagacityError, StoreError
+from sagacity.ports.store import MAX_PAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sagacity.engine.driving import Driving
+    from sagacity.ports.store import InboxCommand, SagaStore
+
+POLL_SECONDS: Final = 1.0
+SHORTEST_PAUSE_SECONDS: Final = 0.05
+
+
+class Recovery:
+    """The loop of one coordinator."""
+
+    def __init__(
+        self,
+        store: SagaStore,
+        driving: Driving,
+        carry_out: Callable[[InboxCommand], Awaitable[None]],
+    ) -> None:
+        """`carry_out` does one command of the inbox."""
+        self._store: Final = store
+        self._driving: Final = driving
+        self._carry_out: Final = carry_out
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        while True:
+            await self.sweep()
+            # A pause of its own: under load the store changes all the time.
+            await asyncio.sleep(SHORTEST_PAUSE_SECONDS)
+            try:
+                await self._store.wait_for_change(POLL_SECONDS)
+            except StoreError as error:
+                self._driving.report(None, error)
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def sweep(self) -> None:
+        """Adopt what is orphaned and do what the inbox asks, once."""
+        try:
+            await self._adopt()
+            await self._empty_inbox()
+        except StoreError as error:
+            self._driving.report(None, error)
+
+    async def _adopt(self) -> None:
+        driving = self._driving
+        while not driving.draining:
+            heads = await self._store.adopt(driving.owner, driving.epoch, limit=MAX_PAGE)
+            for head in heads:
+                driving.enqueue(head.id)
+            if len(heads) < MAX_PAGE:
+                return
+
+    async def _empty_inbox(self) -> None:
+        while not self._driving.draining:
+            commands = await self._store.take(limit=MAX_PAGE)
+            for command in commands:
+                try:
+                    await self._carry_out(command)
+                except StoreError:
+                    raise
+                except (SagacityError, ValueError) as error:
+                    self._driving.report(command.saga_id, error)
+            if commands:
+                await self._store.done([command.request_id for command in commands])
+            if len(commands) < MAX_PAGE:
+                return

@@ -1,0 +1,436 @@
+"""The saga execution coordinator: creates sagas, drives them, recovers them, and stops.
+
+`Sec` is the public face. `driving` keeps what runs, `recovery` finds what should
+run, `executor` drives one saga.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+
+from sagacity.authoring import Saga
+from sagacity.core.actions import ActionRegistry
+from sagacity.core.events import Adopted, Created, StartRequested
+from sagacity.core.state import SagaState
+from sagacity.core.values import decode
+from sagacity.engine import inbox, system
+from sagacity.engine.definitions import Definitions
+from sagacity.engine.driving import AlreadyThereError, DrainReport, Driving
+from sagacity.engine.handle import Ending, Handle, ending_of, result_of
+from sagacity.engine.injection import Faults
+from sagacity.engine.intake import Intake, check_actions, check_same, new_saga, take_in
+from sagacity.engine.listing import Page, list_sagas
+from sagacity.engine.recovery import Recovery
+from sagacity.engine.summaries import state_of_stored, view_of_stored
+from sagacity.errors import CoordinatorClosed, SagaExists, SagaStateError
+from sagacity.ports.store import FINAL, SagaStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from types import TracebackType
+    from uuid import UUID
+
+    from sagacity.core.actions import Action
+    from sagacity.core.dag import Dag
+    from sagacity.core.values import Json
+    from sagacity.core.views import SagaSummary, SagaView
+    from sagacity.ports.observer import Observer
+    from sagacity.ports.store import InboxCommand, SagaStore
+    from sagacity.steno import StenoSaga
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+DRAIN_SECONDS: Final = 30.0
+DEFAULT_MAX_SAGAS: Final = 1_000
+DEFAULT_MAX_ACTIONS: Final = 1_000
+
+
+class Sec:
+    """A saga execution coordinator, open between `async with` and its end.
+
+    Opens and closes `store`. On entering it takes over all unfinished sagas of the
+    store, and goes on doing so; on leaving it drains. `deps` is handed to every
+    action as `ctx.deps`. At most `max_sagas` sagas are in memory and at most
+    `max_actions` attempts run at once; the rest waits its turn.
+
+    Raises on entering:
+        StoreBusy: another coordinator drives the store (with `wait`, it is waited for).
+    """
+
+    def __init__(
+        self,
+        store: SagaStore,
+        sagas: Iterable[Saga[Any, Any] | Action] | ActionRegistry = (),
+        *,
+        deps: Any = None,
+        max_sagas: int = DEFAULT_MAX_SAGAS,
+        max_actions: int = DEFAULT_MAX_ACTIONS,
+        wait: bool = False,
+        observers: Iterable[Observer] = (),
+    ) -> None:
+        """Say what to drive; nothing happens before `async with`.
+
+        Raises:
+            DagError: two actions have one name.
+            ValueError: a limit is below 1.
+        """
+        for what, limit in (("max_sagas", max_sagas), ("max_actions", max_actions)):
+            if limit < 1:
+                raise ValueError(f"{what}={limit}: it must be at least 1")
+        self._store: Final = store
+        self._sagas: dict[str, Saga[Any, Any]] = {}
+        self._registry: Final = self._registered(sagas)
+        self._deps: Final = deps
+        self._max_sagas: Final = max_sagas
+        self._max_actions: Final = max_actions
+        self._wait: Final = wait
+        self._observers: Final = tuple(observers)
+        self._owner: Final = system.new_owner()
+        self._definitions: Final = Definitions()
+        self._open: Driving | None = None
+        self._recovery_task: asyncio.Task[None] | None = None
+        self._starting: set[UUID] = set()
+
+    def _registered(
+        self, sagas: Iterable[Saga[Any, Any] | Action] | ActionRegistry
+    ) -> ActionRegistry:
+        if isinstance(sagas, ActionRegistry):
+            return sagas
+        registry = ActionRegistry()
+        for each in sagas:
+            if isinstance(each, Saga):
+                self._sagas[each.name] = each
+                for action in each.actions:
+                    registry.register(action)
+            else:
+                registry.register(each)
+        return registry
+
+    # -- opening and closing ------------------------------------------------------
+
+    async def __aenter__(self) -> Sec:
+        """Open the store, become its coordinator and begin to recover its sagas."""
+        await self._store.open()
+        try:
+            epoch = await self._store.acquire(self._owner, wait=self._wait)
+        except BaseException:
+            await self._store.close()
+            raise
+        driving = Driving(
+            self._store,
+            self._registry,
+            self._definitions,
+            owner=self._owner,
+            epoch=epoch,
+            deps=self._deps,
+            max_sagas=self._max_sagas,
+            max_actions=self._max_actions,
+            observers=self._observers,
+        )
+        recovery = Recovery(self._store, driving, self._carry_out)
+        self._open = driving
+        self._recovery_task = driving.tasks.spawn(recovery.run(), name="sagacity recovery")
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Drain and close the store."""
+        try:
+            await self.drain(DRAIN_SECONDS)
+        finally:
+            self._open = None
+            try:
+                await self._store.release()
+            finally:
+                await self._store.close()
+
+    async def drain(self, deadline: float = DRAIN_SECONDS) -> DrainReport:
+        """Take on nothing more and let attempts in flight finish for `deadline` seconds.
+
+        Sagas are left where they are; the next coordinator goes on with them. The
+        report names the attempts that had to be cut short.
+        """
+        driving = self._driving()
+        if self._recovery_task is not None:
+            self._recovery_task.cancel()
+        return await driving.drain(deadline)
+
+    def _driving(self) -> Driving:
+        if self._open is None:
+            raise CoordinatorClosed('this coordinator is not open: use "async with Sec(...)"')
+        return self._open
+
+    def _accepting(self) -> Driving:
+        driving = self._driving()
+        if driving.draining:
+            raise CoordinatorClosed("this coordinator is draining and takes on no more sagas")
+        return driving
+
+    # -- sagas ----------------------------------------------------------------------
+
+    @overload
+    async def create(
+        self, saga_or_dag: Saga[P, R], params: P = ..., *, id: UUID | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Handle[R]: ...  # fmt: skip
+
+    @overload
+    async def create(
+        self, saga_or_dag: Dag, params: Any = None, *, id: UUID | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Handle[Any]: ...  # fmt: skip
+
+    async def create(
+        self,
+        saga_or_dag: Saga[Any, Any] | Dag,
+        params: Any = None,
+        *,
+        id: UUID | None = None,  # noqa: A002 - the public name is fixed by the API
+        labels: Mapping[str, str] | None = None,
+    ) -> Handle[Any]:
+        """Store a new saga, ready to be started. Returns when this is durable.
+
+        Creating again under an `id` with the same saga name and params gives the
+        saga that exists, in whatever state it is.
+
+        Raises:
+            DagError: the DAG has mistakes, or an action is not registered here.
+            ValueNotStorable: the params do not fit.
+            SagaExists: the id stands for another saga.
+        """
+        driving = self._accepting()
+        intake = take_in(saga_or_dag, params, labels)
+        check_actions(self._registry, intake.dag)
+        saga_id = id or system.new_saga_id()
+        state = SagaState(intake.dag, intake.params)
+        created = Created(self._owner)
+        state.apply(created)
+        saga = new_saga(
+            intake, saga_id, state, [created],
+            now_ms=system.wall_ms(), owner=self._owner, epoch=driving.epoch,
+        )  # fmt: skip
+        if await self._store.create(saga) is not None:
+            check_same(await self._store.read(saga_id), intake)
+        return Handle(self, saga_id, intake.decode_output)
+
+    @overload
+    async def run(
+        self, saga_or_dag: Saga[P, R], params: P = ..., *, id: UUID | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> R: ...  # fmt: skip
+
+    @overload
+    async def run(
+        self, saga_or_dag: Dag, params: Any = None, *, id: UUID | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Any: ...  # fmt: skip
+
+    async def run(
+        self,
+        saga_or_dag: Saga[Any, Any] | Dag,
+        params: Any = None,
+        *,
+        id: UUID | None = None,  # noqa: A002 - the public name is fixed by the API
+        labels: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Create, start, and return the result; all of that as one durable step first.
+
+        Cancelling this call does not stop the saga. With an `id` that exists (and the
+        same saga name and params) the saga that is there is started if it was not, and
+        waited for.
+
+        Raises:
+            SagaUnwound, SagaStuck, SagaAbandoned: it ended otherwise.
+            What `create` raises.
+        """
+        driving = self._accepting()
+        intake = take_in(saga_or_dag, params, labels)
+        check_actions(self._registry, intake.dag)
+        saga_id = id or system.new_saga_id()
+        if driving.knows(saga_id):
+            return await self._attach(saga_id, intake)
+        state = SagaState(intake.dag, intake.params)
+        execution = driving.execution(saga_id, intake.dag.name, driving.epoch, state)
+        execution.record(Created(self._owner))
+        execution.record(StartRequested())
+        has_room = driving.has_room()
+        if has_room:
+            execution.decide()
+        events = execution.take_events()
+        saga = new_saga(
+            intake, saga_id, state, events,
+            now_ms=system.wall_ms(), owner=self._owner, epoch=driving.epoch,
+        )  # fmt: skip
+        waiter = driving.waiter(saga_id)
+        if has_room:
+            driving.launch_new(execution, saga, events)
+        else:
+            driving.enqueue_new(saga)
+        try:
+            ending = await waiter
+        except AlreadyThereError:
+            return await self._attach(saga_id, intake)
+        finally:
+            driving.forget_waiter(saga_id, waiter)
+        return result_of(saga_id, ending, intake.decode_output)
+
+    async def _attach(self, saga_id: UUID, intake: Intake) -> Any:
+        """Wait for a saga that exists, starting it if nobody has."""
+        stored = await self._store.read(saga_id)
+        check_same(stored, intake)
+        if stored.head.state is SagaStatus.READY:
+            with suppress(SagaStateError):  # somebody else was faster, which is as good
+                await self.start(saga_id)
+        return result_of(saga_id, await self.wait(saga_id), intake.decode_output)
+
+    async def resume(self, steno_saga: StenoSaga) -> Handle[Any]:
+        """Take over a saga in Steno's format: stored with its events, ready to be started.
+
+        Raises:
+            SagaExists: its id is in use.
+            DagError: an action is not registered here.
+        """
+        driving = self._accepting()
+        intake = Intake(steno_saga.dag, steno_saga.params, {}, decode)
+        check_actions(self._registry, intake.dag)
+        events = [Created(self._owner), *steno_saga.events, Adopted(self._owner)]
+        state = SagaState(intake.dag, intake.params)
+        for event in events:
+            state.apply(event)
+        saga = new_saga(
+            intake, steno_saga.saga_id, state, events,
+            now_ms=system.wall_ms(), owner=self._owner, epoch=driving.epoch,
+        )  # fmt: skip
+        if await self._store.create(saga) is not None:
+            raise SagaExists(steno_saga.saga_id, "a saga cannot be resumed under an id in use")
+        return Handle(self, steno_saga.saga_id, decode)
+
+    def handle(self, saga_id: UUID) -> Handle[Any]:
+        """Return a handle of a saga of the store; whether it exists shows when it is used.
+
+        Its result is typed if the saga is registered here under its name.
+        """
+        return Handle(self, saga_id)
+
+    def decoder_of(self, saga_name: str) -> Callable[[Json], Any]:
+        """Return what reads the output of sagas of this name: typed if it is registered here."""
+        saga = self._sagas.get(saga_name)
+        return decode if saga is None else saga.decode_output
+
+    async def get(self, saga_id: UUID) -> SagaView:
+        """Return the saga as it is in the store now. Does not wait for writes.
+
+        Raises:
+            NoSuchSaga: it does not exist.
+        """
+        self._driving()
+        stored = await self._store.read(saga_id)
+        return view_of_stored(stored, self._definitions.dag_of(stored))
+
+    async def list(
+        self,
+        *,
+        state: str | None = None,
+        direction: str | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        after: UUID | str | None = None,
+        limit: int = 100,
+    ) -> Page[SagaSummary]:
+        """Return one page of the sagas that match all that is given, ordered by id.
+
+        Raises:
+            ValueError: an unknown state or direction, or a limit out of bounds.
+        """
+        self._driving()
+        return await list_sagas(
+            self._store, state=state, direction=direction, name=name, labels=labels,
+            after=after, limit=limit,
+        )  # fmt: skip
+
+    # -- what handles ask ----------------------------------------------------------
+
+    async def start(self, saga_id: UUID) -> None:
+        """Start a created saga; as `Handle.start`."""
+        driving = self._accepting()
+        if driving.knows(saga_id) or saga_id in self._starting:
+            raise SagaStateError(saga_id, "already started", "start")
+        self._starting.add(saga_id)
+        try:
+            stored = await self._store.read(saga_id)
+            if stored.head.state is not SagaStatus.READY:
+                raise SagaStateError(saga_id, stored.head.state, "start")
+            if stored.head.epoch != driving.epoch:
+                await self._store.adopt(self._owner, driving.epoch, ids=[saga_id])
+                stored = await self._store.read(saga_id)
+            execution = driving.load(stored)
+            check_actions(self._registry, execution.state.dag)
+            execution.record(StartRequested())
+            if driving.has_room():
+                execution.decide()
+                await asyncio.shield(driving.launch(execution))
+            else:
+                await asyncio.shield(driving.launch_queued(execution))
+        finally:
+            self._starting.discard(saga_id)
+
+    async def wait(self, saga_id: UUID) -> Ending:
+        """Wait until the saga has ended or is stuck; as `Handle.wait`."""
+        driving = self._driving()
+        waiter = driving.waiter(saga_id)
+        try:
+            if saga_id not in driving.active:
+                ending = await self._ending(saga_id)
+                if ending is not None:
+                    return ending
+            return await waiter
+        finally:
+            driving.forget_waiter(saga_id, waiter)
+
+    async def _ending(self, saga_id: UUID) -> Ending | None:
+        stored = await self._store.read(saga_id)
+        if stored.head.state not in FINAL and stored.head.state is not SagaStatus.STUCK:
+            return None
+        state = state_of_stored(stored, self._definitions.dag_of(stored))
+        return ending_of(stored.head.name, state)
+
+    async def inject(self, saga_id: UUID, verb: str, node: str, counts: tuple[int, int]) -> None:
+        """Inject a fault; as the `inject_` methods of `Handle`."""
+        driving = self._driving()
+        execution = driving.running(saga_id)
+        if execution is None:
+            stored = await self._store.read(saga_id)
+            if stored.head.state in FINAL or stored.head.state is SagaStatus.STUCK:
+                raise SagaStateError(saga_id, stored.head.state, "inject a fault into")
+            index = self._definitions.dag_of(stored).find(node)
+            execution = driving.running(saga_id)  # it may have begun while we read
+        else:
+            index = execution.state.dag.find(node)
+        if execution is None:
+            faults = driving.faults.setdefault(saga_id, Faults())
+        else:
+            faults = execution.faults = execution.faults or Faults()
+        match verb:
+            case inbox.INJECT_ERROR:
+                faults.errors.add(index)
+            case inbox.INJECT_UNDO_ERROR:
+                faults.undo_errors.add(index)
+            case inbox.INJECT_REPEAT:
+                faults.repeat(index, action=counts[0], undo=counts[1])
+            case _:
+                raise ValueError(f'"{verb}" is no command that this version knows')
+
+    async def _carry_out(self, command: InboxCommand) -> None:
+        """Do one command of another process."""
+        if command.verb == inbox.START:
+            await self.start(command.saga_id)
+        else:
+            node, counts = inbox.read_injection(command)
+            await self.inject(command.saga_id, command.verb, node, counts)

@@ -1,0 +1,88 @@
+"""What lists show of a saga, from its state; and stored sagas as views."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sagacity.core.codec import decode_log
+from sagacity.core.state import Direction
+from sagacity.core.views import SagaSummary, fold_log, view_of
+from sagacity.errors import LogCorrupt, StoreCorrupt
+from sagacity.ports.store import SagaStatus, Summary
+
+if TYPE_CHECKING:
+    from sagacity.core.dag import Dag
+    from sagacity.core.state import SagaState
+    from sagacity.core.views import SagaView
+    from sagacity.ports.store import SagaHead, StoredSaga
+
+
+def summary_of(state: SagaState) -> Summary:
+    """Return the summary that goes with an append."""
+    return Summary(status_of(state), state.direction)
+
+
+def status_of(state: SagaState) -> SagaStatus:
+    """Return the state of a saga as people see it."""
+    if state.finished is not None:
+        return SagaStatus(state.finished.value)
+    if not state.started:
+        return SagaStatus.READY
+    if state.stuck is not None:
+        return SagaStatus.STUCK
+    if not state.attempts and state.direction is Direction.FORWARD:
+        return SagaStatus.QUEUED
+    return SagaStatus.RUNNING
+
+
+def view_of_stored(stored: StoredSaga, dag: Dag) -> SagaView:
+    """Return the view of a stored saga.
+
+    Raises:
+        StoreCorrupt: its log cannot be; the text names saga and sequence.
+    """
+    head = stored.head
+    try:
+        return view_of(
+            saga_id=head.id,
+            name=head.name,
+            state_name=head.state.value,
+            labels=head.labels,
+            fingerprint=head.fingerprint,
+            owner=head.owner,
+            epoch=head.epoch,
+            created_ms=head.created_ms,
+            updated_ms=head.updated_ms,
+            dag=dag,
+            params=stored.params,
+            log=list(decode_log(stored.records)),
+        )
+    except LogCorrupt as error:
+        raise StoreCorrupt(f"saga {head.id}: {error}") from error
+
+
+def state_of_stored(stored: StoredSaga, dag: Dag) -> SagaState:
+    """Return the state of a stored saga.
+
+    Raises:
+        StoreCorrupt: its log cannot be; the text names saga and sequence.
+    """
+    try:
+        return fold_log(dag, stored.params, decode_log(stored.records))
+    except LogCorrupt as error:
+        raise StoreCorrupt(f"saga {stored.head.id}: {error}") from error
+
+
+def listed(head: SagaHead) -> SagaSummary:
+    """Return the head of a saga as a list shows it."""
+    return SagaSummary(
+        id=head.id,
+        name=head.name,
+        state=head.state.value,
+        direction=head.direction,
+        labels=head.labels,
+        owner=head.owner,
+        epoch=head.epoch,
+        created_ms=head.created_ms,
+        updated_ms=head.updated_ms,
+    )

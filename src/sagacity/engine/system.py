@@ -1,0 +1,34 @@
+"""The machine: clock, ids. The only file that may ask for them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from uuid import UUID
+
+_RANDOM_BITS_MASK = (1 << 62) - 1
+
+
+def wall_ms() -> int:
+    """Return milliseconds since the Unix epoch: for people, never for correctness."""
+    return time.time_ns() // 1_000_000
+
+
+def new_saga_id() -> UUID:
+    """Return a UUID of version 7 (RFC 9562): ids made later sort later, which stores like."""
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (wall_ms() & ((1 << 48) - 1)) << 80
+    value |= 0x7 << 76 | (random >> 68) << 64
+    value |= 0b10 << 62 | (random & _RANDOM_BITS_MASK)
+    return UUID(int=value)
+
+
+def new_request_id() -> UUID:
+    """Return an id for one command."""
+    return new_saga_id()
+
+
+def new_owner() -> str:
+    """Return an identity for a coordinator: unique for each start of a process."""
+    return f"{socket.gethostname()}/{os.getpid()}/{os.urandom(6).hex()}"

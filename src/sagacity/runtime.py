@@ -1,0 +1,12 @@
+"""The place where things meet: the engine, the stores, and what users write sagas with."""
+
+from __future__ import annotations
+
+from sagacity.engine.client import Client
+from sagacity.engine.driving import DrainReport
+from sagacity.engine.handle import Handle
+from sagacity.engine.listing import Page
+from sagacity.engine.sec import Sec
+from sagacity.stores.opening import open_store
+
+__all__ = ["Client", "DrainReport", "Handle", "Page", "Sec", "open_store"]
