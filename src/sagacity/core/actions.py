@@ -8,8 +8,8 @@ undo means nothing to take back. `authoring` gives typed ones.
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sagacity.core.dag import Undoing
 from sagacity.core.paths import MAX_NAME_CHARS
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from sagacity.core.dag import Dag
     from sagacity.core.values import Json
-
-DoFunction: TypeAlias = "Callable[..., Any]"
 
 
 class Action(Protocol):
@@ -94,33 +92,28 @@ class Action(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ActionFunc:
-    """An action of the lower layer: `do(ctx)` gives JSON, `undo(ctx)` takes it back."""
+    """An action of the lower layer: `do(ctx)` gives JSON, `undo(ctx)` takes it back.
+
+    Steno's contract: atomic (an exception means no effect), and without an undo
+    there is nothing to take back (Steno's no-op undo).
+    """
 
     name: str
     do: Callable[..., Any]
     undo: Callable[..., Any] | None = None
     version: str = "1"
     limit: int | None = None
+    atomic: bool = field(init=False, default=True)
+    undoing: Undoing = field(init=False)
+    do_blocks: bool = field(init=False)
+    undo_blocks: bool = field(init=False)
 
-    @property
-    def atomic(self) -> bool:
-        """Steno's contract: an exception means no effect."""
-        return True
-
-    @property
-    def undoing(self) -> Undoing:
-        """Without an undo there is nothing to take back (Steno's no-op undo)."""
-        return Undoing.NOTHING if self.undo is None else Undoing.KNOWN
-
-    @property
-    def do_blocks(self) -> bool:
-        """Whether the do is a plain function."""
-        return not is_async(self.do)
-
-    @property
-    def undo_blocks(self) -> bool:
-        """Whether the undo is a plain function."""
-        return not is_async(self.undo)
+    def __post_init__(self) -> None:
+        """Look at the functions once, not at each attempt."""
+        put = object.__setattr__
+        put(self, "undoing", Undoing.NOTHING if self.undo is None else Undoing.KNOWN)
+        put(self, "do_blocks", not is_async(self.do))
+        put(self, "undo_blocks", not is_async(self.undo))
 
     def do_arguments(self, inputs: Mapping[str, Json]) -> Mapping[str, Any]:
         """Pass bound inputs by name, as plain JSON values (there are none by default)."""

@@ -179,6 +179,8 @@ def inputs_to_document(inputs: Mapping[str, Binding]) -> list[Any]:
 
 def inputs_from_document(document: Any) -> dict[str, Binding]:
     """Read the stored inputs of a node."""
-    if not isinstance(document, list):
-        raise LogCorrupt(f"not the inputs of a node: {document!r:.100}")
-    return dict(_member(item) for item in document)
+    match document:
+        case [*items]:
+            return dict(_member(item) for item in items)
+        case _:
+            raise LogCorrupt(f"not the inputs of a node: {document!r:.100}")

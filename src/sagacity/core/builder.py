@@ -8,7 +8,7 @@ node, whose output is theirs. All mistakes are collected and reported by `build`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from sagacity.core.bindings import OutputOf
 from sagacity.core.dag import Node, NodeKind, OnStuck, Siblings, Undoing
@@ -95,7 +95,7 @@ class DagBuilder:
             before = [self._draft.join(before)]
         earlier = dict(self._names)
         exits: list[int] = []
-        for spec in nodes:
+        for spec in cast("Sequence[object]", nodes):
             if not isinstance(spec, NodeSpec):
                 self._mistakes.append(f"{spec!r:.60} is not a node: use Node.action and the like")
                 continue

@@ -8,7 +8,6 @@ as they are. Reading trusts nothing: what this engine cannot have written is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -23,14 +22,15 @@ from sagacity.core.events import (
     FinalState,
     Finished,
     How,
-    StartRequested,
     Started,
+    StartRequested,
     Succeeded,
     UndoFailed,
     UndoFinished,
     UndoStarted,
     Unwinding,
 )
+from sagacity.core.immutable import immutable
 from sagacity.errors import LogCorrupt
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class LoggedEvent:
     """An event as the log tells it: with its place, when, and by whom it was written.
 
@@ -140,7 +140,7 @@ _ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
 }
 
 
-def _decode(document: Any) -> Event:  # noqa: PLR0911 - one row for each kind
+def _decode(document: Any) -> Event:
     try:
         match document:
             case ["created", str(owner)]:

@@ -51,9 +51,7 @@ class NodeKind(StrEnum):
         return self in _MARKERS
 
 
-_MARKERS: Final = frozenset(
-    {NodeKind.SUBSAGA_START, NodeKind.START, NodeKind.END, NodeKind.JOIN}
-)
+_MARKERS: Final = frozenset({NodeKind.SUBSAGA_START, NodeKind.START, NodeKind.END, NodeKind.JOIN})
 
 
 class Undoing(StrEnum):
@@ -164,6 +162,11 @@ class Dag:
         return tuple(node for node, parents in enumerate(self.parents) if not parents)
 
     @cached_property
+    def markers(self) -> tuple[bool, ...]:
+        """For each node, whether it is a marker."""
+        return tuple(node.kind.is_marker for node in self.nodes)
+
+    @cached_property
     def indegrees(self) -> tuple[int, ...]:
         """How many parents each node has."""
         return tuple(map(len, self.parents))
@@ -229,7 +232,7 @@ def _paths(nodes: Sequence[Node]) -> tuple[str, ...]:
     names = _scope_names(nodes)
 
     def prefix(scope: int) -> str:
-        chain = []
+        chain: list[int] = []
         while scope not in prefixes:
             chain.append(scope)
             scope = nodes[scope].scope

@@ -64,10 +64,11 @@ def read_constants(text: Json) -> tuple[Json, ...]:
     Raises:
         LogCorrupt: they are no list.
     """
-    constants = decode(text)
-    if not isinstance(constants, list):
-        raise LogCorrupt(f"not a list of constants: {text!r:.100}")
-    return tuple(_json(each) for each in constants)
+    match decode(text):
+        case [*constants]:
+            return tuple(_json(each) for each in constants)
+        case _:
+            raise LogCorrupt(f"not a list of constants: {text!r:.100}")
 
 
 def dag_of(document: Json, constants: Json = b"[]") -> Dag:
@@ -123,8 +124,7 @@ def _edge(document: Any) -> tuple[int, int]:
 
 def _node_document(node: Node) -> dict[str, Any]:
     # Members that have their default are left out: definitions stay small and readable.
-    document: dict[str, Any] = {"kind": node.kind}
-    for name, value, default in (
+    members = (
         ("name", node.name, ""),
         ("label", node.label, ""),
         ("scope", node.scope, -1),
@@ -132,9 +132,9 @@ def _node_document(node: Node) -> dict[str, Any]:
         ("version", node.version, ""),
         ("atomic", node.atomic, False),
         ("undoing", node.undoing, Undoing.NOTHING),
-    ):
-        if value != default:
-            document[name] = value
+    )
+    document: dict[str, Any] = {"kind": node.kind}
+    document |= {name: value for name, value, default in members if value != default}
     if node.inputs is not None:
         document["inputs"] = bindings.inputs_to_document(node.inputs)
     if node.value is not None:

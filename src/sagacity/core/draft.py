@@ -59,9 +59,7 @@ class DagDraft:
         self, name: str, dag: Dag, params: Binding | None, after: Sequence[int], scope: int = -1
     ) -> tuple[int, int]:
         """Put `dag` in as a subsaga between a start and an end marker; return their ids."""
-        start = self.add(
-            Node(NodeKind.SUBSAGA_START, name, dag.name, scope, value=params), after
-        )
+        start = self.add(Node(NodeKind.SUBSAGA_START, name, dag.name, scope, value=params), after)
         first_constant = len(self.constants)
         self.constants += dag.constants
         ids: dict[int, int] = {}
@@ -88,9 +86,7 @@ class DagDraft:
                 name,
                 scope=scope,
                 atomic=True,
-                value=None
-                if dag.output is None
-                else moved(dag.output, ids, first_constant, start),
+                value=None if dag.output is None else moved(dag.output, ids, first_constant, start),
             )
         )
         leaves = [

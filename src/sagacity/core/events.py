@@ -6,9 +6,10 @@ canonical JSON. `codec` turns events into stored records and back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
+
+from sagacity.core.immutable import immutable
 
 if TYPE_CHECKING:
     from sagacity.core.values import Json
@@ -66,7 +67,7 @@ class FinalState(StrEnum):
     ABANDONED = "abandoned"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ErrorRecord:
     """An error as stored: enough to tell a person, and to rebuild nothing from."""
 
@@ -77,7 +78,7 @@ class ErrorRecord:
     traceback: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Created:
     """The saga exists; `owner` drives it (empty: nobody yet)."""
 
@@ -85,14 +86,14 @@ class Created:
     kind: ClassVar[EventKind] = EventKind.CREATED
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class StartRequested:
     """It shall run."""
 
     kind: ClassVar[EventKind] = EventKind.START_REQUESTED
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Adopted:
     """Another coordinator drives it now: what was in flight is interrupted."""
 
@@ -100,7 +101,7 @@ class Adopted:
     kind: ClassVar[EventKind] = EventKind.ADOPTED
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Unwinding:
     """It is being taken back. The direction itself turns with the first `Failed`."""
 
@@ -108,7 +109,7 @@ class Unwinding:
     kind: ClassVar[EventKind] = EventKind.UNWINDING
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Finished:
     """It ended for good."""
 
@@ -116,7 +117,7 @@ class Finished:
     kind: ClassVar[EventKind] = EventKind.FINISHED
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Started:
     """The action is about to be called for the `attempt`-th time."""
 
@@ -125,7 +126,7 @@ class Started:
     kind: ClassVar[EventKind] = EventKind.STARTED
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Succeeded:
     """The action returned."""
 
@@ -134,7 +135,7 @@ class Succeeded:
     kind: ClassVar[EventKind] = EventKind.SUCCEEDED
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Failed:
     """The action failed for good; the saga unwinds."""
 
@@ -144,7 +145,7 @@ class Failed:
     kind: ClassVar[EventKind] = EventKind.FAILED
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class UndoStarted:
     """The undo is about to be called for the `attempt`-th time."""
 
@@ -153,7 +154,7 @@ class UndoStarted:
     kind: ClassVar[EventKind] = EventKind.UNDO_STARTED
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class UndoFinished:
     """The node is taken back."""
 
@@ -162,7 +163,7 @@ class UndoFinished:
     kind: ClassVar[EventKind] = EventKind.UNDO_FINISHED
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class UndoFailed:
     """The undo failed for good; a person must decide."""
 

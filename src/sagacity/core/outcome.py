@@ -98,9 +98,7 @@ def undo_errors(state: SagaState) -> tuple[NodeError, ...]:
     return tuple(_told(state, node, error, None) for node, error in state.undo_errors)
 
 
-def _told(
-    state: SagaState, node: int, error: ErrorRecord, effect: Effect | None
-) -> NodeError:
+def _told(state: SagaState, node: int, error: ErrorRecord, effect: Effect | None) -> NodeError:
     return NodeError(
         node=state.dag.paths[node],
         kind=error.kind,

@@ -9,11 +9,11 @@ still stands by then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from sagacity.core.dag import NodeKind, Undoing
 from sagacity.core.events import FinalState
+from sagacity.core.immutable import immutable
 from sagacity.core.state import Direction
 from sagacity.core.transitions import NodeStatus
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sagacity.core.state import SagaState
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RunAction:
     """Call the action of `node`. `again`: an attempt was interrupted before."""
 
@@ -29,7 +29,7 @@ class RunAction:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RunUndo:
     """Call the undo of `node`."""
 
@@ -37,7 +37,7 @@ class RunUndo:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Conclude:
     """`node` needs no call: log that a constant or a subsaga's end has its output."""
 
@@ -45,14 +45,14 @@ class Conclude:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ConcludeUndo:
     """`node` has nothing to take back: log that its undo is finished."""
 
     node: int
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Finish:
     """Everything is done: log that the saga ended."""
 
@@ -71,8 +71,12 @@ def plan(state: SagaState) -> list[Command]:
         return []
     if state.halted:
         return []
-    agenda, state.agenda = state.agenda, []
-    commands = [_command(state, node) for node in agenda if node in state.waiting]
+    agenda = state.agenda
+    commands: list[Command] = []
+    if agenda:
+        state.agenda = []
+        waiting = state.waiting
+        commands = [_command(state, node) for node in agenda if node in waiting]
     if commands or state.in_flight or state.waiting or state.stuck_on:
         return commands
     forward = state.direction is Direction.FORWARD

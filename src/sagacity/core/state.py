@@ -15,8 +15,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from sagacity.core.bindings import Const, OutputOf, ParamsOf, resolve
 from sagacity.core.dag import OnStuck, Undoing
+from sagacity.core.data import SagaData
 from sagacity.core.events import (
     Adopted,
     Created,
@@ -25,8 +25,8 @@ from sagacity.core.events import (
     Failed,
     FinalState,
     Finished,
-    StartRequested,
     Started,
+    StartRequested,
     Succeeded,
     UndoFailed,
     UndoFinished,
@@ -38,9 +38,8 @@ from sagacity.core.values import NULL
 from sagacity.errors import LogCorrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from sagacity.core.bindings import Binding
     from sagacity.core.dag import Dag
     from sagacity.core.events import ErrorRecord, Event, NodeEvent
     from sagacity.core.values import Json
@@ -66,22 +65,21 @@ class StuckReason(StrEnum):
     OUTCOME_UNKNOWN = "outcome_unknown"
 
 
-class SagaState:
+class SagaState(SagaData):
     """What a log adds up to. Changed by `apply` only."""
 
     __slots__ = (
+        "_frontier",
+        "_live_children",
         "agenda",
         "attempts",
         "created",
-        "dag",
         "direction",
         "errors",
         "finished",
         "in_flight",
         "interrupted",
-        "outputs",
         "owner",
-        "params",
         "sequence",
         "started",
         "status",
@@ -90,15 +88,12 @@ class SagaState:
         "undo_errors",
         "unmet",
         "waiting",
-        "_frontier",
-        "_live_children",
     )
 
     def __init__(self, dag: Dag, params: Json = NULL) -> None:
         """Begin with an empty log."""
+        super().__init__(dag, params)
         count = len(dag.nodes)
-        self.dag: Final = dag
-        self.params: Final = params
         self.sequence = 0
         self.created = False
         self.started = False
@@ -108,7 +103,6 @@ class SagaState:
         self.status: list[NodeStatus] = [_NEVER_STARTED] * count
         self.attempts: dict[int, int] = {}
         self.undo_attempts: dict[int, int] = {}
-        self.outputs: dict[int, Json] = {}
         self.errors: list[tuple[int, ErrorRecord, Effect]] = []
         self.undo_errors: list[tuple[int, ErrorRecord]] = []
         self.unmet: list[int] = list(dag.indegrees)
@@ -140,50 +134,6 @@ class SagaState:
         """Whether nothing new may begin because an undo failed (`on_stuck="halt"`)."""
         return bool(self.stuck_on) and self.dag.on_stuck is OnStuck.HALT
 
-    def lookup(self, leaf: Binding) -> Json:
-        """Return the JSON of a constant, of params, or of a node's output."""
-        match leaf:
-            case OutputOf(node):
-                return self.outputs[node]
-            case Const(index):
-                return self.dag.constants[index]
-            case ParamsOf(scope):
-                return self.params_of(scope)
-            case _:
-                raise AssertionError(leaf)
-
-    def resolve(self, binding: Binding) -> Json:
-        """Return the JSON that `binding` stands for.
-
-        Raises:
-            LookupError: a value has not the field that the binding names.
-        """
-        return resolve(binding, self.lookup)
-
-    def params_of(self, scope: int) -> Json:
-        """Return the params of the subsaga that starts at `scope` (-1: the saga's own)."""
-        if scope < 0:
-            return self.params
-        binding = self.dag.nodes[scope].value
-        return NULL if binding is None else resolve(binding, self.lookup)
-
-    def output(self) -> Json:
-        """Return the saga's output (every node has succeeded)."""
-        binding = self.dag.output
-        return NULL if binding is None else resolve(binding, self.lookup)
-
-    def inputs(self, node: int) -> Mapping[str, Json]:
-        """Return what the parameters of `node` are bound to.
-
-        Raises:
-            LookupError: a value has not the field that a binding names.
-        """
-        inputs = self.dag.nodes[node].inputs
-        if not inputs:
-            return {}
-        lookup = self.lookup
-        return {name: resolve(binding, lookup) for name, binding in inputs.items()}
-
     # -- the fold ----------------------------------------------------------
 
     def apply(self, event: Event) -> None:
@@ -196,7 +146,29 @@ class SagaState:
             raise LogCorrupt(f"{event.kind} after the saga {self.finished}")
         if not self.created and event.kind is not EventKind.CREATED:
             raise LogCorrupt(f"{event.kind} before the saga was created")
-        _HANDLERS[type(event)](self, event)
+        match event:  # the commonest first
+            case Started():
+                self._node_started(event)
+            case Succeeded():
+                self._node_succeeded(event)
+            case UndoStarted():
+                self._undo_started(event)
+            case UndoFinished():
+                self._undo_finished(event)
+            case Failed():
+                self._node_failed(event)
+            case UndoFailed():
+                self._undo_failed(event)
+            case Created():
+                self._created(event)
+            case StartRequested():
+                self._start_requested()
+            case Finished():
+                self._finished(event)
+            case Unwinding():
+                self._turn()
+            case Adopted():
+                self._adopted(event)
         self.sequence += 1
 
     def _created(self, event: Created) -> None:
@@ -205,7 +177,7 @@ class SagaState:
         self.created = True
         self.owner = event.owner
 
-    def _start_requested(self, _event: StartRequested) -> None:
+    def _start_requested(self) -> None:
         if self.started:
             raise LogCorrupt("started twice")
         self.started = True
@@ -218,15 +190,10 @@ class SagaState:
             self._enlist(node)
         self.in_flight.clear()
 
-    def _unwinding(self, _event: Unwinding) -> None:
-        self._turn()
-
     def _finished(self, event: Finished) -> None:
         if self.in_flight or (event.outcome is not FinalState.ABANDONED and self.waiting):
             raise LogCorrupt(f"finished ({event.outcome}) with work left")
-        wanted = (
-            FinalState.SUCCEEDED if self.direction is Direction.FORWARD else FinalState.UNWOUND
-        )
+        wanted = FinalState.SUCCEEDED if self.direction is Direction.FORWARD else FinalState.UNWOUND
         if event.outcome is not FinalState.ABANDONED and (
             event.outcome is not wanted or self.stuck_on
         ):
@@ -314,7 +281,7 @@ class SagaState:
             raise LogCorrupt(f"{event.kind} of node {node}, which does not exist")
         if (self.status[node], event.kind) not in TRANSITIONS:
             raise LogCorrupt(f"{self._name(node)}: {event.kind} while {self.status[node]}")
-        if self.started and self.dag.nodes[node].kind.is_marker:
+        if self.started and self.dag.markers[node]:
             raise LogCorrupt(f"{event.kind} of a marker ({self.dag.nodes[node].kind})")
 
     def _check_undo(self, node: int) -> None:
@@ -357,13 +324,13 @@ class SagaState:
             self._undo_if_free(node)
             return
         stack = [node]
-        nodes, unmet, children = self.dag.nodes, self.unmet, self.dag.children
+        markers, unmet, children = self.dag.markers, self.unmet, self.dag.children
         while stack:
             for child in children[stack.pop()]:
                 unmet[child] -= 1
                 if unmet[child]:
                     continue
-                if self.started and nodes[child].kind.is_marker:
+                if markers[child] and self.started:
                     self._came_alive(child)
                     self.status[child] = _SUCCEEDED
                     stack.append(child)
@@ -373,7 +340,7 @@ class SagaState:
     def _settle(self, node: int) -> None:
         """`node` holds nothing any more: its parents may be undone, markers at once."""
         stack = [node]
-        nodes, live_children, frontier = self.dag.nodes, self._live_children, self._frontier
+        markers, live_children, frontier = self.dag.markers, self._live_children, self._frontier
         while stack:
             settled = stack.pop()
             frontier.pop(settled, None)
@@ -384,7 +351,7 @@ class SagaState:
                 frontier[parent] = None
                 if self.direction is Direction.FORWARD:
                     continue
-                if self.started and nodes[parent].kind.is_marker and not self.halted:
+                if markers[parent] and self.started and not self.halted:
                     self.status[parent] = NodeStatus.UNDONE
                     stack.append(parent)
                 else:
@@ -399,7 +366,7 @@ class SagaState:
             del self.waiting[node]
         self.agenda = list(self.waiting)
         for node in list(self._frontier):
-            if self.started and self.dag.nodes[node].kind.is_marker:
+            if self.started and self.dag.markers[node]:
                 self.status[node] = NodeStatus.UNDONE
                 self._settle(node)
             else:
@@ -420,8 +387,8 @@ class SagaState:
 
     def _advance_markers(self) -> None:
         """Let markers pass that a log taken over from Steno has left standing."""
-        nodes = self.dag.nodes
-        for node in [each for each in self.waiting if nodes[each].kind.is_marker]:
+        markers = self.dag.markers
+        for node in [each for each in self.waiting if markers[each]]:
             del self.waiting[node]
             self.interrupted.discard(node)
             if self.direction is Direction.FORWARD:
@@ -432,21 +399,6 @@ class SagaState:
                 self.status[node] = NodeStatus.UNDONE
                 self._settle(node)
         self.agenda = [node for node in self.agenda if node in self.waiting]
-
-
-_HANDLERS: Final = {
-    Created: SagaState._created,
-    StartRequested: SagaState._start_requested,
-    Adopted: SagaState._adopted,
-    Unwinding: SagaState._unwinding,
-    Finished: SagaState._finished,
-    Started: SagaState._node_started,
-    Succeeded: SagaState._node_succeeded,
-    Failed: SagaState._node_failed,
-    UndoStarted: SagaState._undo_started,
-    UndoFinished: SagaState._undo_finished,
-    UndoFailed: SagaState._undo_failed,
-}
 
 
 def replay(dag: Dag, params: Json, events: Iterable[Event]) -> SagaState:

@@ -71,19 +71,12 @@ def canonical(text: bytes | str, *, limit_bytes: int = MAX_VALUE_BYTES) -> Json:
 
 def _check(value: Any, depth: int) -> None:
     # The path is put together on the way out of a failure, so that the good case pays nothing.
-    kind = type(value)
+    kind: type[Any] = type(value)
     if kind is str:
-        _check_text(value)
+        if "\0" in value or not value.isascii():
+            _check_text(value)
     elif kind is dict:
-        _check_depth(depth)
-        for key, member in value.items():
-            if type(key) is not str:
-                raise ValueNotStorable(f"member name {key!r:.80} is not a string")
-            _check_text(key)
-            try:
-                _check(member, depth + 1)
-            except ValueNotStorable as error:
-                raise ValueNotStorable(error.reason, f".{key}{error.where}") from None
+        _check_members(value, depth)
     elif kind is int:
         if not INT_MIN <= value <= INT_MAX:
             raise ValueNotStorable("integer outside -2^63 .. 2^64 - 1 (store it as a string)")
@@ -101,6 +94,19 @@ def _check(value: Any, depth: int) -> None:
         raise ValueNotStorable(f"{kind.__qualname__} is not a JSON type")
 
 
+def _check_members(value: dict[Any, Any], depth: int) -> None:
+    _check_depth(depth)
+    for key, member in value.items():
+        if type(key) is not str:
+            raise ValueNotStorable(f"member name {key!r:.80} is not a string")
+        if "\0" in key or not key.isascii():
+            _check_text(key)
+        try:
+            _check(member, depth + 1)
+        except ValueNotStorable as error:
+            raise ValueNotStorable(error.reason, f".{key}{error.where}") from None
+
+
 def _check_depth(depth: int) -> None:
     if depth >= MAX_DEPTH:
         raise ValueNotStorable(f"nested deeper than {MAX_DEPTH}")
@@ -109,8 +115,7 @@ def _check_depth(depth: int) -> None:
 def _check_text(text: str) -> None:
     if "\0" in text:
         raise ValueNotStorable("text with a NUL character")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise ValueNotStorable("text with a lone surrogate") from None
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueNotStorable("text with a lone surrogate") from None

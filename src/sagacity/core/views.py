@@ -9,13 +9,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sagacity.core.events import (
+    Adopted,
+    Created,
     EventKind,
     Failed,
+    Finished,
+    NodeEvent,
     Started,
+    StartRequested,
     Succeeded,
     UndoFailed,
     UndoFinished,
     UndoStarted,
+    Unwinding,
 )
 from sagacity.core.outcome import all_errors, outcome_of
 from sagacity.core.state import SagaState
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
 
     from sagacity.core.codec import LoggedEvent
     from sagacity.core.dag import Dag, NodeKind
-    from sagacity.core.events import NodeEvent
+    from sagacity.core.events import ErrorRecord, Event
     from sagacity.core.outcome import NodeError, Outcome
     from sagacity.core.state import Direction
     from sagacity.core.transitions import NodeStatus
@@ -178,40 +184,45 @@ def nodes_of(state: SagaState, log: Sequence[LoggedEvent]) -> tuple[NodeView, ..
 def event_view(dag: Dag, logged: LoggedEvent) -> EventView:
     """Return one event, readable."""
     event = logged.event
-    attempt: int | None = None
-    data: Any = None
-    match event:
-        case Started(attempt=number) | UndoStarted(attempt=number):
-            attempt = number
-        case Succeeded(output=output):
-            data = decode(output)
-        case Failed(error=error) | UndoFailed(error=error):
-            data = {
-                "kind": error.kind.value,
-                "message": error.message,
-                "class": error.class_name,
-                "data": None if error.data is None else decode(error.data),
-            }
-            if isinstance(event, Failed):
-                data["effect"] = event.effect.value
-        case UndoFinished(how=how):
-            data = how.value
-        case _:
-            data = next(
-                (getattr(event, name) for name in ("owner", "reason", "outcome")
-                 if hasattr(event, name)), None,
-            )  # fmt: skip
-    node = getattr(event, "node", None)
     return EventView(
         sequence=logged.sequence,
         time_ms=logged.time_ms,
         kind=event.kind,
-        node=None if node is None else dag.paths[node],
-        attempt=attempt,
-        data=data,
+        node=dag.paths[event.node] if isinstance(event, NodeEvent) else None,
+        attempt=event.attempt if isinstance(event, Started | UndoStarted) else None,
+        data=_data(event),
         owner=logged.owner,
         epoch=logged.epoch,
     )
+
+
+def _data(event: Event) -> Any:
+    match event:
+        case Succeeded(output=output):
+            return decode(output)
+        case Failed(error=error, effect=effect):
+            return {**_error_data(error), "effect": effect.value}
+        case UndoFailed(error=error):
+            return _error_data(error)
+        case UndoFinished(how=how):
+            return how.value
+        case Created(owner=owner) | Adopted(owner=owner):
+            return owner
+        case Unwinding(reason=reason):
+            return reason
+        case Finished(outcome=outcome):
+            return outcome.value
+        case Started() | UndoStarted() | StartRequested():
+            return None
+
+
+def _error_data(error: ErrorRecord) -> dict[str, Any]:
+    return {
+        "kind": error.kind.value,
+        "message": error.message,
+        "class": error.class_name,
+        "data": None if error.data is None else decode(error.data),
+    }
 
 
 _TIME_OF: Mapping[EventKind, str] = {
@@ -227,10 +238,10 @@ _TIME_OF: Mapping[EventKind, str] = {
 def _times(log: Sequence[LoggedEvent]) -> dict[int, dict[str, int]]:
     times: dict[int, dict[str, int]] = {}
     for logged in log:
-        name = _TIME_OF.get(logged.event.kind)
-        if name is None:
+        event = logged.event
+        if not isinstance(event, NodeEvent):
             continue
-        event: NodeEvent = logged.event  # type: ignore[assignment]
+        name = _TIME_OF[event.kind]
         of_node = times.setdefault(event.node, {})
         if name.endswith("started_ms"):
             of_node.setdefault(name, logged.time_ms)

@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import inspect
 import traceback
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sagacity.authoring.context import Context
 from sagacity.core.events import (
@@ -43,6 +43,18 @@ if TYPE_CHECKING:
 MAX_ERROR_DATA_BYTES: Final = 64 * 1024
 
 
+class Attempt(NamedTuple):
+    """What is to be tried: the action of a node of a saga, for the `number`-th time."""
+
+    saga_id: UUID
+    epoch: int
+    state: SagaState
+    node: int
+    number: int
+    action: Action
+    faults: Faults | None
+
+
 class Attempts:
     """Runs the attempts of one coordinator's sagas."""
 
@@ -51,24 +63,16 @@ class Attempts:
         self._deps: Final = deps
         self._threads: Final = threads
 
-    async def run_do(
-        self,
-        saga_id: UUID,
-        epoch: int,
-        state: SagaState,
-        action: Action,
-        node: int,
-        attempt: int,
-        faults: Faults | None,
-    ) -> Succeeded | Failed:
-        """Call the action of `node` and return what came of it.
+    async def run_do(self, attempt: Attempt) -> Succeeded | Failed:
+        """Call the action of the node and return what came of it.
 
         Raises:
             asyncio.CancelledError: this task was cancelled; nothing may be recorded.
         """
+        saga_id, epoch, state, node, number, action, faults = attempt
         repeat = 1
         # An earlier attempt may have had its effect, whatever this one says (atomic: it had none).
-        before = Effect.NONE if action.atomic or attempt == 1 else Effect.POSSIBLE
+        before = Effect.NONE if action.atomic or number == 1 else Effect.POSSIBLE
         if faults is not None:
             if node in faults.errors:
                 return Failed(node, INJECTED, before)
@@ -82,11 +86,12 @@ class Attempts:
             node,
             deps=self._deps,
             saga_id=saga_id,
-            attempt=attempt,
+            attempt=number,
             undo=False,
             outcome_known=True,
             fencing_token=epoch,
         )
+        result: Any = None
         try:
             if action.do_blocks:
                 for _ in range(repeat):
@@ -105,21 +110,13 @@ class Attempts:
         except Exception as error:  # noqa: BLE001 - a border: serialisers are the user's code too
             return Failed(node, error_record(ErrorKind.OUTPUT, error), Effect.POSSIBLE)
 
-    async def run_undo(
-        self,
-        saga_id: UUID,
-        epoch: int,
-        state: SagaState,
-        action: Action,
-        node: int,
-        attempt: int,
-        faults: Faults | None,
-    ) -> UndoFinished | UndoFailed:
-        """Call the undo of `node` and return what came of it.
+    async def run_undo(self, attempt: Attempt) -> UndoFinished | UndoFailed:
+        """Call the undo of the node and return what came of it.
 
         Raises:
             asyncio.CancelledError: this task was cancelled; nothing may be recorded.
         """
+        saga_id, epoch, state, node, number, action, faults = attempt
         repeat = 1
         if faults is not None:
             if node in faults.undo_errors:
@@ -139,7 +136,7 @@ class Attempts:
             node,
             deps=self._deps,
             saga_id=saga_id,
-            attempt=attempt,
+            attempt=number,
             undo=True,
             outcome_known=output is not None,
             fencing_token=epoch,

@@ -7,7 +7,7 @@ commands for those that exist into the inbox.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from sagacity.core.events import Created, StartRequested
 from sagacity.core.state import SagaState
@@ -50,7 +50,7 @@ class Client:
         self._store: Final = store
         self._definitions: Final = Definitions()
 
-    async def __aenter__(self) -> Client:
+    async def __aenter__(self) -> Self:
         """Open the store."""
         await self._store.open()
         return self
@@ -69,7 +69,7 @@ class Client:
         saga_or_dag: Saga[Any, R] | Dag,
         params: Any = None,
         *,
-        id: UUID | None = None,  # noqa: A002 - the public name is fixed by the API
+        id: UUID | None = None,
         labels: Mapping[str, str] | None = None,
         start: bool = False,
     ) -> Handle[R]:
@@ -126,12 +126,13 @@ class Client:
 
     async def wait(self, saga_id: UUID) -> Ending:
         """Wait until the saga has ended or is stuck, whoever drives it; as `Handle.wait`."""
+        seen = 0
         while True:
             stored = await self._store.read(saga_id)
             ending = self._ending(stored)
             if ending is not None:
                 return ending
-            await self._store.wait_for_change(POLL_SECONDS)
+            seen = await self._store.wait_for_change(seen, POLL_SECONDS)
 
     def _ending(self, stored: StoredSaga) -> Ending | None:
         if stored.head.state not in FINAL and stored.head.state is not SagaStatus.STUCK:
@@ -139,9 +140,12 @@ class Client:
         state = state_of_stored(stored, self._definitions.dag_of(stored))
         return ending_of(stored.head.name, state)
 
-    async def wait_for_change(self, timeout_seconds: float = POLL_SECONDS) -> None:
-        """Return after the store may have changed, or after the time-out."""
-        await self._store.wait_for_change(timeout_seconds)
+    async def wait_for_change(self, seen: int = 0, timeout_seconds: float = POLL_SECONDS) -> int:
+        """Return when the store may have changed since `seen`, or after the time-out.
+
+        The result is the next `seen`.
+        """
+        return await self._store.wait_for_change(seen, timeout_seconds)
 
     async def inject(self, saga_id: UUID, verb: str, node: str, counts: tuple[int, int]) -> None:
         """Ask for a fault; as the `inject_` methods of `Handle`."""

@@ -1,4 +1,4 @@
-"""The sagas that one coordinator drives right now, those that wait for a place, and who waits for them.
+"""The sagas that one coordinator drives now, those in line for a place, and who waits for them.
 
 A saga is here from its start until it has ended or is stuck; then nothing of it
 stays. Each is apart from every other: what goes wrong with one is reported and
@@ -102,7 +102,8 @@ class Driving:
             attempts=Attempts(deps, self._threads),
             tasks=self.tasks,
             wall_ms=system.wall_ms,
-            append=self._append,
+            store=store,
+            insist=self._insist,
             recorded=self._recorded if observers else None,
         )
 
@@ -129,7 +130,7 @@ class Driving:
             self._queued.discard(saga_id)
             # The place is taken before the log is read.
             self.active[saga_id] = _LOADING
-            self.tasks.spawn(self._take_on(saga_id))
+            _ = self.tasks.spawn(self._take_on(saga_id))
 
     # -- driving ---------------------------------------------------------------
 
@@ -143,18 +144,18 @@ class Driving:
     def launch_new(self, execution: Execution, saga: NewSaga, events: list[Event]) -> None:
         """Create the saga in the store, and drive it; its waiters hear of both."""
         self.active[saga.id] = execution
-        self.tasks.spawn(self._create_and_drive(execution, saga, events))
+        _ = self.tasks.spawn(self._create_and_drive(execution, saga, events))
 
     def launch(self, execution: Execution) -> asyncio.Future[None]:
         """Drive the saga; the future is done when what was decided so far is durable."""
         first_append: asyncio.Future[None] = self._loop.create_future()
         self.active[execution.saga_id] = execution
-        self.tasks.spawn(self._drive(execution, first_append))
+        _ = self.tasks.spawn(self._drive(execution, first_append))
         return first_append
 
     def enqueue_new(self, saga: NewSaga) -> None:
         """Create a started saga in the store, and run it when there is a place."""
-        self.tasks.spawn(self._create_and_enqueue(saga))
+        _ = self.tasks.spawn(self._create_and_enqueue(saga))
 
     async def _create_and_enqueue(self, saga: NewSaga) -> None:
         if await self._created(saga):
@@ -180,7 +181,7 @@ class Driving:
         The future is done when it is durable.
         """
         durable: asyncio.Future[None] = self._loop.create_future()
-        self.tasks.spawn(self._commit_and_enqueue(execution, durable))
+        _ = self.tasks.spawn(self._commit_and_enqueue(execution, durable))
         return durable
 
     async def _commit_and_enqueue(
@@ -262,7 +263,7 @@ class Driving:
             return
         log.warning("saga %s (%s) waits for code: %s", head.id, head.name, "; ".join(missing))
         if head.state is not SagaStatus.WAITING_FOR_CODE:
-            await self._append(
+            await self._store.append(
                 Append(
                     saga_id=head.id,
                     epoch=head.epoch,
@@ -274,9 +275,7 @@ class Driving:
                 )
             )
 
-    async def _drive(
-        self, execution: Execution, first_append: asyncio.Future[None] | None
-    ) -> None:
+    async def _drive(self, execution: Execution, first_append: asyncio.Future[None] | None) -> None:
         saga_id = execution.saga_id
         try:
             if await execution.run(first_append):
@@ -301,18 +300,19 @@ class Driving:
 
     # -- the store, for as long as it makes trouble ------------------------------
 
-    async def _append(self, append: Append) -> None:
+    async def _insist(self, append: Append, error: StoreError) -> None:
+        """Repeat an append until the store takes it: the saga stands still until then."""
         delay = FIRST_RETRY_SECONDS
         while True:
+            self.report(append.saga_id, error)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, LONGEST_RETRY_SECONDS)
             try:
                 await self._store.append(append)
             except NotOwner:
                 raise
-            except StoreError as error:
-                # Never skipped: the saga stands still until the store takes it.
-                self.report(append.saga_id, error)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, LONGEST_RETRY_SECONDS)
+            except StoreError as again:
+                error = again
             else:
                 return
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.core.codec import encode_record
 from sagacity.core.dag import Siblings
@@ -33,24 +33,35 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
-from sagacity.core.planner import Conclude, ConcludeUndo, Finish, RunAction, is_current, plan
+from sagacity.core.planner import (
+    Conclude,
+    ConcludeUndo,
+    Finish,
+    RunAction,
+    RunUndo,
+    is_current,
+    plan,
+)
+from sagacity.core.values import NULL
+from sagacity.engine.attempts import Attempt
 from sagacity.engine.injection import INJECTED
 from sagacity.engine.summaries import summary_of
+from sagacity.errors import NotOwner, SagacityError, StoreError
 from sagacity.ports.observer import Recorded
 from sagacity.ports.store import Append
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
     from uuid import UUID
 
     from sagacity.core.actions import Action, ActionRegistry
     from sagacity.core.events import Event
-    from sagacity.core.planner import RunUndo
     from sagacity.core.state import SagaState
     from sagacity.engine.attempts import Attempts
     from sagacity.engine.injection import Faults
     from sagacity.engine.slots import Slots
     from sagacity.engine.tasks import TaskSet
+    from sagacity.ports.store import SagaStore
 
 _CUT_SHORT: Final = ErrorRecord(ErrorKind.CANCELLED, "cut short because the saga unwinds")
 
@@ -64,8 +75,9 @@ class Environment:
     attempts: Attempts
     tasks: TaskSet
     wall_ms: Callable[[], int]
-    append: Callable[[Append], Awaitable[None]]
-    """Returns when it is durable, however long the store makes trouble; raises `NotOwner`."""
+    store: SagaStore
+    insist: Callable[[Append, StoreError], Awaitable[None]]
+    """Repeats an append that the store failed to do, until it is durable; raises `NotOwner`."""
     recorded: Callable[[Recorded], None] | None
 
 
@@ -107,7 +119,7 @@ class Execution:
         self._granted: deque[RunAction | RunUndo] = deque()
         self._outcomes: deque[tuple[RunAction | RunUndo, Event]] = deque()
         self._attempt_tasks: dict[int, asyncio.Task[None]] = {}
-        self._held: set[int] = set()
+        self._held: dict[int, Action] = {}
         self._cut_short: set[int] = set()
         self._parked = 0
         self._wake: asyncio.Future[None] | None = None
@@ -132,18 +144,17 @@ class Execution:
         """Turn what can be done now into events, as far as slots allow."""
         if self._draining:
             return
-        state = self.state
-        while commands := plan(state):
-            for command in commands:
-                kind = type(command)
-                if kind is Conclude:
-                    self._conclude(command)  # type: ignore[arg-type]
-                elif kind is ConcludeUndo:
-                    self._conclude_undo(command.node)  # type: ignore[union-attr]
-                elif kind is Finish:
-                    self.record(Finished(command.outcome))  # type: ignore[union-attr]
+        concluded = True
+        while concluded:
+            concluded = False
+            for command in plan(self.state):
+                if isinstance(command, RunAction | RunUndo):
+                    self._start_or_park(command)
+                elif isinstance(command, Finish):
+                    self.record(Finished(command.outcome))
                 else:
-                    self._start_or_park(command)  # type: ignore[arg-type]
+                    self._conclude(command)
+                    concluded = True
 
     def take_events(self) -> list[Event]:
         """Return what was decided and is not durable, for an append that the caller makes."""
@@ -159,17 +170,21 @@ class Execution:
         env, state = self._env, self.state
         events = self.take_events()
         now = env.wall_ms()
-        await env.append(
-            Append(
-                saga_id=self.saga_id,
-                epoch=self.epoch,
-                expected_sequence=state.sequence - len(events),
-                record=encode_record(events, time_ms=now, epoch=self.epoch),
-                event_count=len(events),
-                summary=summary_of(state),
-                updated_ms=now,
-            )
+        append = Append(
+            saga_id=self.saga_id,
+            epoch=self.epoch,
+            expected_sequence=state.sequence - len(events),
+            record=encode_record(events, time_ms=now, epoch=self.epoch),
+            event_count=len(events),
+            summary=summary_of(state),
+            updated_ms=now,
         )
+        try:
+            await env.store.append(append)
+        except NotOwner:
+            raise
+        except StoreError as error:
+            await env.insist(append, error)
         self.acknowledged(events)
 
     def acknowledged(self, events: list[Event]) -> None:
@@ -257,29 +272,25 @@ class Execution:
 
     # -- nodes ----------------------------------------------------------------
 
-    def _conclude(self, command: Conclude) -> None:
-        node = command.node
-        self.record(Started(node, command.attempt))
-        if self.faults is not None and node in self.faults.errors:
-            self.record(Failed(node, INJECTED, Effect.NONE))
-            return
-        try:
-            binding = self.state.dag.nodes[node].value
-            output = b"null" if binding is None else self.state.resolve(binding)
-        except Exception as error:  # noqa: BLE001 - a missing field harms this saga only
-            self.record(
-                Failed(node, ErrorRecord(ErrorKind.INPUT, str(error)), Effect.NONE)
-            )
-            return
-        self.record(Succeeded(node, output))
-
-    def _conclude_undo(self, node: int) -> None:
-        if self.faults is not None and node in self.faults.undo_errors:
-            attempt = self.state.undo_attempts.get(node, 0) + 1
-            self.record(UndoStarted(node, attempt))
+    def _conclude(self, command: Conclude | ConcludeUndo) -> None:
+        """Log what needs no call."""
+        node, faults = command.node, self.faults
+        if isinstance(command, Conclude):
+            self.record(Started(node, command.attempt))
+            injected = faults is not None and node in faults.errors
+            self.record(Failed(node, INJECTED, Effect.NONE) if injected else self._value(node))
+        elif faults is not None and node in faults.undo_errors:
+            self.record(UndoStarted(node, self.state.undo_attempts.get(node, 0) + 1))
             self.record(UndoFailed(node, INJECTED))
-            return
-        self.record(UndoFinished(node, How.NOTHING))
+        else:
+            self.record(UndoFinished(node, How.NOTHING))
+
+    def _value(self, node: int) -> Succeeded | Failed:
+        binding = self.state.dag.nodes[node].value
+        try:
+            return Succeeded(node, NULL if binding is None else self.state.resolve(binding))
+        except (LookupError, SagacityError) as error:
+            return Failed(node, ErrorRecord(ErrorKind.INPUT, str(error)), Effect.NONE)
 
     def _action(self, node: int) -> Action:
         name = self.state.dag.nodes[node].action
@@ -288,45 +299,49 @@ class Execution:
         return action
 
     def _start_or_park(self, command: RunAction | RunUndo) -> None:
+        action = self._action(command.node)
+
         def grant() -> None:
             if self._over:
-                self._env.slots.release(self._action(command.node))
+                self._env.slots.release(action)
                 return
             self._parked -= 1
             self._granted.append(command)
             self._wake_up()
 
-        if self._env.slots.acquire(self._action(command.node), grant):
-            self._start(command)
+        if self._env.slots.acquire(action, grant):
+            self._start(command, action)
         else:
             self._parked += 1
 
     def _start_if_current(self, command: RunAction | RunUndo) -> None:
+        action = self._action(command.node)
         if not self._draining and is_current(self.state, command):
-            self._start(command)
+            self._start(command, action)
         else:
-            self._env.slots.release(self._action(command.node))
+            self._env.slots.release(action)
 
-    def _start(self, command: RunAction | RunUndo) -> None:
-        started = Started if type(command) is RunAction else UndoStarted
-        self._held.add(command.node)
-        self.record(started(command.node, command.attempt))
+    def _start(self, command: RunAction | RunUndo, action: Action) -> None:
+        node, attempt = command.node, command.attempt
+        self._held[node] = action
+        self.record(
+            Started(node, attempt) if type(command) is RunAction else UndoStarted(node, attempt)
+        )
         self._starting.append(command)
 
-    async def _attempt(self, command: RunAction | RunUndo) -> Event:
-        run = (
-            self._env.attempts.run_do
-            if type(command) is RunAction
-            else self._env.attempts.run_undo
-        )
-        return await run(
-            self.saga_id,
-            self.epoch,
-            self.state,
-            self._action(command.node),
-            command.node,
-            command.attempt,
-            self.faults,
+    def _attempt(self, command: RunAction | RunUndo) -> Coroutine[Any, Any, Event]:
+        attempts, node = self._env.attempts, command.node
+        run = attempts.run_do if type(command) is RunAction else attempts.run_undo
+        return run(
+            Attempt(
+                self.saga_id,
+                self.epoch,
+                self.state,
+                node,
+                command.attempt,
+                self._held[node],
+                self.faults,
+            )
         )
 
     def _spawn(self, command: RunAction | RunUndo) -> None:
@@ -350,11 +365,10 @@ class Execution:
 
     def _cancel_siblings(self) -> None:
         for node, task in self._attempt_tasks.items():
-            action = self._action(node)
+            action = self._held[node]
             if not (action.atomic or action.do_blocks or task.done()):  # those are waited for
                 self._cut_short.add(node)
                 task.cancel()
 
     def _release(self, node: int) -> None:
-        self._held.discard(node)
-        self._env.slots.release(self._action(node))
+        self._env.slots.release(self._held.pop(node))

@@ -41,13 +41,13 @@ def ending_of(saga_name: str, state: SagaState) -> Ending | None:
 class Backend(Protocol):
     """Who carries out what a handle is asked: a coordinator, or a client of one."""
 
-    async def start(self, saga_id: UUID) -> None: ...  # noqa: D102 - as in `Handle`
-    async def wait(self, saga_id: UUID) -> Ending: ...  # noqa: D102
-    async def get(self, saga_id: UUID) -> SagaView: ...  # noqa: D102
-    async def inject(  # noqa: D102
+    async def start(self, saga_id: UUID) -> None: ...
+    async def wait(self, saga_id: UUID) -> Ending: ...
+    async def get(self, saga_id: UUID) -> SagaView: ...
+    async def inject(
         self, saga_id: UUID, verb: str, node: str, counts: tuple[int, int]
     ) -> None: ...
-    def decoder_of(self, saga_name: str) -> Callable[[Json], Any]: ...  # noqa: D102
+    def decoder_of(self, saga_name: str) -> Callable[[Json], Any]: ...
 
 
 class Handle(Generic[R]):
@@ -94,7 +94,9 @@ class Handle(Generic[R]):
             SagaAbandoned: a person ended it.
         """
         ending = await self._backend.wait(self.id)
-        decode_output = self._decode_output or self._backend.decoder_of(ending.saga_name)
+        decode_output: Callable[[Json], R] = self._decode_output or self._backend.decoder_of(
+            ending.saga_name
+        )
         return result_of(self.id, ending, decode_output)
 
     async def view(self) -> SagaView:
@@ -123,7 +125,7 @@ class Handle(Generic[R]):
         await self._backend.inject(self.id, "inject_repeat", node, (action, undo))
 
 
-def result_of(saga_id: UUID, ending: Ending, decode_output: Callable[[Json], Any]) -> Any:
+def result_of(saga_id: UUID, ending: Ending, decode_output: Callable[[Json], R]) -> R:
     """Return the output of a saga that succeeded; raise what says how another ended."""
     match ending.outcome:
         case Succeeded():
@@ -133,7 +135,9 @@ def result_of(saga_id: UUID, ending: Ending, decode_output: Callable[[Json], Any
             raise SagaUnwound(saga_id, outcome, f"saga {saga_id} unwound: {_told(errors)}")
         case Stuck(reason, errors, undo_errors) as outcome:
             raise SagaStuck(
-                saga_id, outcome, f"saga {saga_id} is stuck ({reason}): {_told(errors + undo_errors)}"
+                saga_id,
+                outcome,
+                f"saga {saga_id} is stuck ({reason}): {_told(errors + undo_errors)}",
             )
         case Abandoned(reason) as outcome:
             raise SagaAbandoned(saga_id, outcome, f"saga {saga_id} was abandoned: {reason}")

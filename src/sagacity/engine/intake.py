@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
+from weakref import WeakSet
 
 from sagacity.authoring import Saga
 from sagacity.core.codec import encode_record
@@ -39,9 +40,7 @@ class Intake:
     decode_output: Callable[[Json], Any]
 
 
-def take_in(
-    saga: Saga[Any, Any] | Dag, params: Any, labels: Mapping[str, str] | None
-) -> Intake:
+def take_in(saga: Saga[Any, Any] | Dag, params: Any, labels: Mapping[str, str] | None) -> Intake:
     """Check what a caller wants to run.
 
     Raises:
@@ -68,7 +67,7 @@ def check_labels(labels: Mapping[str, str] | None) -> Mapping[str, str]:
     if len(labels) > MAX_LABELS:
         raise TypeError(f"{len(labels)} labels are over the limit of {MAX_LABELS}")
     for key, value in labels.items():
-        for text in (key, value):
+        for text in cast("tuple[object, ...]", (key, value)):
             if not isinstance(text, str) or len(text) > MAX_LABEL_CHARS:
                 raise TypeError(
                     f"label {key!r:.80}={value!r:.80}: both must be strings "
@@ -78,15 +77,26 @@ def check_labels(labels: Mapping[str, str] | None) -> Mapping[str, str]:
     return dict(labels)
 
 
-def check_actions(registry: ActionRegistry, dag: Dag) -> None:
-    """Check that this coordinator can run `dag`.
+class ActionCheck:
+    """Whether a coordinator's actions are those that a DAG needs, looked at once per DAG."""
 
-    Raises:
-        DagError: names each action that is not registered, or not in the needed version.
-    """
-    missing = registry.missing_for(dag)
-    if missing:
-        raise DagError(dag.name, missing)
+    def __init__(self, registry: ActionRegistry) -> None:
+        """Check against `registry`."""
+        self._registry: Final = registry
+        self._passed: WeakSet[Dag] = WeakSet()
+
+    def __call__(self, dag: Dag) -> None:
+        """Check that the coordinator can run `dag`.
+
+        Raises:
+            DagError: names each action that is not registered, or not in the needed version.
+        """
+        if dag in self._passed:
+            return
+        missing = self._registry.missing_for(dag)
+        if missing:
+            raise DagError(dag.name, missing)
+        self._passed.add(dag)
 
 
 def new_saga(

@@ -39,12 +39,13 @@ class Recovery:
 
     async def run(self) -> None:
         """Go on until cancelled."""
+        seen = 0
         while True:
             await self.sweep()
             # A pause of its own: under load the store changes all the time.
             await asyncio.sleep(SHORTEST_PAUSE_SECONDS)
             try:
-                await self._store.wait_for_change(POLL_SECONDS)
+                seen = await self._store.wait_for_change(seen, POLL_SECONDS)
             except StoreError as error:
                 self._driving.report(None, error)
                 await asyncio.sleep(POLL_SECONDS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from sagacity.authoring import Saga
 from sagacity.core.actions import ActionRegistry
@@ -20,7 +20,7 @@ from sagacity.engine.definitions import Definitions
 from sagacity.engine.driving import AlreadyThereError, DrainReport, Driving
 from sagacity.engine.handle import Ending, Handle, ending_of, result_of
 from sagacity.engine.injection import Faults
-from sagacity.engine.intake import Intake, check_actions, check_same, new_saga, take_in
+from sagacity.engine.intake import ActionCheck, Intake, check_same, new_saga, take_in
 from sagacity.engine.listing import Page, list_sagas
 from sagacity.engine.recovery import Recovery
 from sagacity.engine.summaries import state_of_stored, view_of_stored
@@ -83,6 +83,7 @@ class Sec:
         self._store: Final = store
         self._sagas: dict[str, Saga[Any, Any]] = {}
         self._registry: Final = self._registered(sagas)
+        self._check_actions: Final = ActionCheck(self._registry)
         self._deps: Final = deps
         self._max_sagas: Final = max_sagas
         self._max_actions: Final = max_actions
@@ -111,7 +112,7 @@ class Sec:
 
     # -- opening and closing ------------------------------------------------------
 
-    async def __aenter__(self) -> Sec:
+    async def __aenter__(self) -> Self:
         """Open the store, become its coordinator and begin to recover its sagas."""
         await self._store.open()
         try:
@@ -192,7 +193,7 @@ class Sec:
         saga_or_dag: Saga[Any, Any] | Dag,
         params: Any = None,
         *,
-        id: UUID | None = None,  # noqa: A002 - the public name is fixed by the API
+        id: UUID | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> Handle[Any]:
         """Store a new saga, ready to be started. Returns when this is durable.
@@ -207,7 +208,7 @@ class Sec:
         """
         driving = self._accepting()
         intake = take_in(saga_or_dag, params, labels)
-        check_actions(self._registry, intake.dag)
+        self._check_actions(intake.dag)
         saga_id = id or system.new_saga_id()
         state = SagaState(intake.dag, intake.params)
         created = Created(self._owner)
@@ -237,7 +238,7 @@ class Sec:
         saga_or_dag: Saga[Any, Any] | Dag,
         params: Any = None,
         *,
-        id: UUID | None = None,  # noqa: A002 - the public name is fixed by the API
+        id: UUID | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> Any:
         """Create, start, and return the result; all of that as one durable step first.
@@ -252,7 +253,7 @@ class Sec:
         """
         driving = self._accepting()
         intake = take_in(saga_or_dag, params, labels)
-        check_actions(self._registry, intake.dag)
+        self._check_actions(intake.dag)
         saga_id = id or system.new_saga_id()
         if driving.knows(saga_id):
             return await self._attach(saga_id, intake)
@@ -299,7 +300,7 @@ class Sec:
         """
         driving = self._accepting()
         intake = Intake(steno_saga.dag, steno_saga.params, {}, decode)
-        check_actions(self._registry, intake.dag)
+        self._check_actions(intake.dag)
         events = [Created(self._owner), *steno_saga.events, Adopted(self._owner)]
         state = SagaState(intake.dag, intake.params)
         for event in events:
@@ -371,7 +372,7 @@ class Sec:
                 await self._store.adopt(self._owner, driving.epoch, ids=[saga_id])
                 stored = await self._store.read(saga_id)
             execution = driving.load(stored)
-            check_actions(self._registry, execution.state.dag)
+            self._check_actions(execution.state.dag)
             execution.record(StartRequested())
             if driving.has_room():
                 execution.decide()

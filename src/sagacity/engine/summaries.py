@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sagacity.core.codec import decode_log
 from sagacity.core.state import Direction
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 def summary_of(state: SagaState) -> Summary:
     """Return the summary that goes with an append."""
-    return Summary(status_of(state), state.direction)
+    return _SUMMARIES[status_of(state), state.direction]
+
+
+_SUMMARIES: Final = {
+    (status, direction): Summary(status, direction)
+    for status in SagaStatus
+    for direction in Direction
+}
 
 
 def status_of(state: SagaState) -> SagaStatus:

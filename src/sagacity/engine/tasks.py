@@ -22,7 +22,9 @@ class TaskSet:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def spawn(self, work: Coroutine[Any, Any, None], *, name: str | None = None) -> asyncio.Task[None]:
+    def spawn(
+        self, work: Coroutine[Any, Any, None], *, name: str | None = None
+    ) -> asyncio.Task[None]:
         """Run `work` as a task. It must report its own errors."""
         task = self._loop.create_task(work, name=name)
         self._tasks.add(task)
@@ -35,7 +37,7 @@ class TaskSet:
 
     async def wait(self, timeout_seconds: float) -> bool:
         """Wait until all have ended; False when the time was not enough."""
-        tasks = self._tasks - {asyncio.current_task()}  # type: ignore[arg-type]
+        tasks = self._tasks - {asyncio.current_task()}
         if not tasks:
             return True
         _, pending = await asyncio.wait(tasks, timeout=timeout_seconds)
@@ -43,6 +45,6 @@ class TaskSet:
 
     async def stop(self, timeout_seconds: float) -> bool:
         """Cancel all and wait until they have ended; False when some did not stop in time."""
-        for task in self._tasks - {asyncio.current_task()}:  # type: ignore[arg-type]
+        for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
         return await self.wait(timeout_seconds)

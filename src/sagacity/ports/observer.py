@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from sagacity.core.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from sagacity.core.events import Event
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Recorded:
     """Events of one saga that have just become durable, `sequence` that of the last one."""
 

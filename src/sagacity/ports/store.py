@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from sagacity.core.immutable import immutable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
@@ -55,7 +57,7 @@ DRIVEN: Final = frozenset(
 """States in which a coordinator has something to do, now or later."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Summary:
     """What lists show of a saga: a cache of its log, written along with each append."""
 
@@ -133,7 +135,7 @@ class SagaQuery:
     state: SagaStatus | None = None
     direction: Direction | None = None
     name: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
     after: UUID | None = None
     limit: int = 100
 
