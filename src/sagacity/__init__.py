@@ -5,14 +5,12 @@ every step in a durable log, survives crashes, and on failure takes back what wa
 done, in reverse dependency order.
 """
 
-from __future__ import annotations
-
 from sagacity.authoring import Context, Saga, action, saga
 from sagacity.core.actions import ActionFunc, ActionRegistry
 from sagacity.core.builder import DagBuilder
 from sagacity.core.builder import NodeFactory as Node
 from sagacity.core.dag import Dag
-from sagacity.core.outcome import Abandoned, NodeError, Stuck, Succeeded, Unwound
+from sagacity.core.outcome import Abandoned, NodeError, Outcome, Stuck, Succeeded, Unwound
 from sagacity.core.views import EventView, NodeView, SagaSummary, SagaView
 from sagacity.errors import (
     ActionFailed,
@@ -64,6 +62,7 @@ __all__ = [
     "NodeView",
     "NotOwner",
     "NotSteno",
+    "Outcome",
     "Page",
     "Saga",
     "SagaAbandoned",

@@ -25,7 +25,9 @@ MAX_LINES = 450
 GIANTS: MappingProxyType[str, int] = MappingProxyType({})
 
 # Test files that may sleep, and why the wait cannot be for a fact.
-SLEEPERS: MappingProxyType[str, str] = MappingProxyType({})
+SLEEPERS: MappingProxyType[str, str] = MappingProxyType(
+    {"tests/recovery/kill_program.py": "its actions take time, so that kills fall into them"}
+)
 
 # The field's word is undo; these three are other models' words (what a saga means, "Words").
 # `rollback` may be called, as the database's method, but nothing of ours has the name.

@@ -25,7 +25,7 @@ from sagacity.core.bindings import Const, OutputOf, ParamsOf, leaves
 from sagacity.errors import DagError, LogCorrupt, NoSuchNode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sagacity.core.bindings import Binding
     from sagacity.core.values import Json
@@ -207,22 +207,29 @@ class Dag:
         return target
 
     def depends_on(self, node: int, ancestor: int) -> bool:
-        """Whether `node` depends on `ancestor`, directly or not.
+        """Whether `node` depends on `ancestor`, directly or not."""
+        return bool(self.ancestors_among(node, (ancestor,)))
 
-        Looks upwards only as far as the ancestor can be: a neighbour is found at once.
+    def ancestors_among(self, node: int, wanted: Collection[int]) -> set[int]:
+        """Return those of `wanted` that `node` depends on, directly or not.
+
+        Looks upwards only as far as one of them can be: neighbours are found at once.
         """
         rank, parents = self.rank, self.parents
-        floor = rank[ancestor]
+        found: set[int] = set()
+        floor = min((rank[each] for each in wanted), default=0)
         seen: set[int] = set()
         stack = [node]
         while stack:
-            for parent in parents[stack.pop()]:
-                if parent == ancestor:
-                    return True
+            above = parents[stack.pop()]
+            found.update(parent for parent in above if parent in wanted)
+            if len(found) == len(wanted):
+                break
+            for parent in above:
                 if rank[parent] > floor and parent not in seen:
                     seen.add(parent)
                     stack.append(parent)
-        return False
+        return found
 
 
 def _paths(nodes: Sequence[Node]) -> tuple[str, ...]:
@@ -346,7 +353,10 @@ def _dataflow_mistakes(dag: Dag) -> list[str]:
 def _unreachable(dag: Dag, node: int | None, binding: Binding) -> list[str]:
     count = len(dag.nodes)
     mistakes: list[str] = []
-    for leaf in leaves(binding):
+    found = list(leaves(binding))
+    sources = {leaf.node for leaf in found if isinstance(leaf, OutputOf) and leaf.node < count}
+    reached = sources if node is None else dag.ancestors_among(node, sources)
+    for leaf in found:
         match leaf:
             case Const(index) if index >= len(dag.constants):
                 mistakes.append(f"constant {index} does not exist")
@@ -356,7 +366,7 @@ def _unreachable(dag: Dag, node: int | None, binding: Binding) -> list[str]:
                 mistakes.append(f"params of a subsaga that does not exist ({scope})")
             case OutputOf(source) if source >= count or dag.nodes[source].kind.is_marker:
                 mistakes.append(f"output of a node that does not exist ({source})")
-            case OutputOf(source) if node is not None and not dag.depends_on(node, source):
+            case OutputOf(source) if source not in reached:
                 mistakes.append(
                     f'uses the output of "{dag.paths[source]}", which it does not depend on'
                 )

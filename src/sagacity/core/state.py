@@ -187,8 +187,10 @@ class SagaState(SagaData):
         self.owner = event.owner
         for node in sorted(self.in_flight):
             self.interrupted.add(node)
-            self._enlist(node)
+            self.waiting[node] = None
         self.in_flight.clear()
+        # Nobody planned while this log was read: what is on the agenda may have begun since.
+        self.agenda = list(self.waiting)
 
     def _finished(self, event: Finished) -> None:
         if self.in_flight or (event.outcome is not FinalState.ABANDONED and self.waiting):
@@ -256,7 +258,11 @@ class SagaState(SagaData):
     def _undo_finished(self, event: UndoFinished) -> None:
         node = event.node
         self._check(event)
-        if self.status[node] is _UNDO_STARTED:
+        interrupted = node in self.interrupted
+        if self.status[node] is _UNDO_STARTED and not (
+            # Steno begins an undo of constants and the like too: ours concludes it, unbegun.
+            interrupted and self.dag.nodes[node].undoing is Undoing.NOTHING
+        ):
             self._end(node)
         else:
             self._check_undo(node)
@@ -387,6 +393,8 @@ class SagaState(SagaData):
 
     def _advance_markers(self) -> None:
         """Let markers pass that a log taken over from Steno has left standing."""
+        if self.halted:  # they stand in the way of nothing else, and must not be lost
+            return
         markers = self.dag.markers
         for node in [each for each in self.waiting if markers[each]]:
             del self.waiting[node]
@@ -395,7 +403,7 @@ class SagaState(SagaData):
                 if self.status[node] is _NEVER_STARTED:
                     self._came_alive(node)
                 self._done(node)
-            elif not self.halted:
+            else:
                 self.status[node] = NodeStatus.UNDONE
                 self._settle(node)
         self.agenda = [node for node in self.agenda if node in self.waiting]

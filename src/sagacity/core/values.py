@@ -71,7 +71,7 @@ def canonical(text: bytes | str, *, limit_bytes: int = MAX_VALUE_BYTES) -> Json:
 
 def _check(value: Any, depth: int) -> None:
     # The path is put together on the way out of a failure, so that the good case pays nothing.
-    kind: type[Any] = type(value)
+    kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind is str:
         if "\0" in value or not value.isascii():
             _check_text(value)

@@ -148,13 +148,14 @@ class Execution:
         while concluded:
             concluded = False
             for command in plan(self.state):
-                if isinstance(command, RunAction | RunUndo):
-                    self._start_or_park(command)
-                elif isinstance(command, Finish):
-                    self.record(Finished(command.outcome))
-                else:
-                    self._conclude(command)
-                    concluded = True
+                match command:
+                    case RunAction() | RunUndo():
+                        self._start_or_park(command)
+                    case Finish():
+                        self.record(Finished(command.outcome))
+                    case Conclude() | ConcludeUndo():
+                        self._conclude(command)
+                        concluded = True
 
     def take_events(self) -> list[Event]:
         """Return what was decided and is not durable, for an append that the caller makes."""
@@ -300,19 +301,20 @@ class Execution:
 
     def _start_or_park(self, command: RunAction | RunUndo) -> None:
         action = self._action(command.node)
-
-        def grant() -> None:
-            if self._over:
-                self._env.slots.release(action)
-                return
-            self._parked -= 1
-            self._granted.append(command)
-            self._wake_up()
-
-        if self._env.slots.acquire(action, grant):
+        if self._env.slots.try_acquire(action):
             self._start(command, action)
         else:
             self._parked += 1
+            self._env.slots.wait(action, lambda: self._grant(command, action))
+
+    def _grant(self, command: RunAction | RunUndo, action: Action) -> None:
+        """Take the slot that `command` waited for."""
+        if self._over:
+            self._env.slots.release(action)
+            return
+        self._parked -= 1
+        self._granted.append(command)
+        self._wake_up()
 
     def _start_if_current(self, command: RunAction | RunUndo) -> None:
         action = self._action(command.node)

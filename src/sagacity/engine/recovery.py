@@ -11,13 +11,14 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from sagacity.errors import SagacityError, StoreError
-from sagacity.ports.store import MAX_PAGE
+from sagacity.ports.store import DRIVEN, MAX_PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
+    from uuid import UUID
 
     from sagacity.engine.driving import Driving
-    from sagacity.ports.store import InboxCommand, SagaStore
+    from sagacity.ports.store import InboxCommand, SagaHead, SagaStore
 
 POLL_SECONDS: Final = 1.0
 SHORTEST_PAUSE_SECONDS: Final = 0.05
@@ -31,11 +32,14 @@ class Recovery:
         store: SagaStore,
         driving: Driving,
         carry_out: Callable[[InboxCommand], Awaitable[None]],
+        only: frozenset[UUID] | None = None,
     ) -> None:
-        """`carry_out` does one command of the inbox."""
+        """`carry_out` does one command of the inbox; `only` are the sagas to look after (None: all)."""
         self._store: Final = store
         self._driving: Final = driving
         self._carry_out: Final = carry_out
+        self._only: Final = only
+        self._not_adopted: set[UUID] = set(only or ())
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -61,15 +65,28 @@ class Recovery:
     async def _adopt(self) -> None:
         driving = self._driving
         while not driving.draining:
-            heads = await self._store.adopt(driving.owner, driving.epoch, limit=MAX_PAGE)
+            heads = await self._adoptable()
             for head in heads:
                 driving.enqueue(head.id)
             if len(heads) < MAX_PAGE:
                 return
 
+    async def _adoptable(self) -> Sequence[SagaHead]:
+        owner, epoch = self._driving.owner, self._driving.epoch
+        if self._only is None:
+            return await self._store.adopt(owner, epoch, limit=MAX_PAGE)
+        if not self._not_adopted:
+            return ()
+        heads = await self._store.adopt(owner, epoch, ids=sorted(self._not_adopted)[:MAX_PAGE])
+        # Once each: asked by id, the store gives those again that are ours already.
+        self._not_adopted.difference_update(head.id for head in heads)
+        return [head for head in heads if head.state in DRIVEN]
+
     async def _empty_inbox(self) -> None:
         while not self._driving.draining:
-            commands = await self._store.take(limit=MAX_PAGE)
+            waiting = await self._store.take(limit=MAX_PAGE)
+            # What is for others stays for the coordinator that comes for them.
+            commands = [each for each in waiting if self._only is None or each.saga_id in self._only]
             for command in commands:
                 try:
                     await self._carry_out(command)
@@ -79,5 +96,5 @@ class Recovery:
                     self._driving.report(command.saga_id, error)
             if commands:
                 await self._store.done([command.request_id for command in commands])
-            if len(commands) < MAX_PAGE:
+            if len(commands) < MAX_PAGE:  # the last page, or one that will not get shorter
                 return

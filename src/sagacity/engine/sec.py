@@ -54,7 +54,9 @@ class Sec:
     Opens and closes `store`. On entering it takes over all unfinished sagas of the
     store, and goes on doing so; on leaving it drains. `deps` is handed to every
     action as `ctx.deps`. At most `max_sagas` sagas are in memory and at most
-    `max_actions` attempts run at once; the rest waits its turn.
+    `max_actions` attempts run at once; the rest waits its turn. With `only`, no other
+    sagas of the store are taken over, and no commands for others carried out: for a
+    process that is there for a saga of its own.
 
     Raises on entering:
         StoreBusy: another coordinator drives the store (with `wait`, it is waited for).
@@ -70,6 +72,7 @@ class Sec:
         max_actions: int = DEFAULT_MAX_ACTIONS,
         wait: bool = False,
         observers: Iterable[Observer] = (),
+        only: Iterable[UUID] | None = None,
     ) -> None:
         """Say what to drive; nothing happens before `async with`.
 
@@ -89,6 +92,7 @@ class Sec:
         self._max_actions: Final = max_actions
         self._wait: Final = wait
         self._observers: Final = tuple(observers)
+        self._only: Final = None if only is None else frozenset(only)
         self._owner: Final = system.new_owner()
         self._definitions: Final = Definitions()
         self._open: Driving | None = None
@@ -131,7 +135,7 @@ class Sec:
             max_actions=self._max_actions,
             observers=self._observers,
         )
-        recovery = Recovery(self._store, driving, self._carry_out)
+        recovery = Recovery(self._store, driving, self._carry_out, self._only)
         self._open = driving
         self._recovery_task = driving.tasks.spawn(recovery.run(), name="sagacity recovery")
         return self
@@ -360,6 +364,10 @@ class Sec:
 
     async def start(self, saga_id: UUID) -> None:
         """Start a created saga; as `Handle.start`."""
+        await self._start(saga_id, here=True)
+
+    async def _start(self, saga_id: UUID, *, here: bool) -> None:
+        """Start a created saga; `here`: only if its code is here, and not just anywhere."""
         driving = self._accepting()
         if driving.knows(saga_id) or saga_id in self._starting:
             raise SagaStateError(saga_id, "already started", "start")
@@ -372,9 +380,11 @@ class Sec:
                 await self._store.adopt(self._owner, driving.epoch, ids=[saga_id])
                 stored = await self._store.read(saga_id)
             execution = driving.load(stored)
-            self._check_actions(execution.state.dag)
+            runs_here = here or not self._registry.missing_for(execution.state.dag)
+            if runs_here:
+                self._check_actions(execution.state.dag)
             execution.record(StartRequested())
-            if driving.has_room():
+            if driving.has_room() and runs_here:
                 execution.decide()
                 await asyncio.shield(driving.launch(execution))
             else:
@@ -431,7 +441,8 @@ class Sec:
     async def _carry_out(self, command: InboxCommand) -> None:
         """Do one command of another process."""
         if command.verb == inbox.START:
-            await self.start(command.saga_id)
+            # Acknowledged when it was sent: without the code it is started all the same, and waits.
+            await self._start(command.saga_id, here=False)
         else:
             node, counts = inbox.read_injection(command)
             await self.inject(command.saga_id, command.verb, node, counts)

@@ -29,20 +29,29 @@ class Slots:
         self._used_by: dict[str, int] = {}
         self._queues: dict[str, deque[Grant]] = {}
 
-    def acquire(self, action: Action, grant: Grant) -> bool:
-        """Take a slot now (True), or have `grant` called once with the slot taken (False)."""
+    def try_acquire(self, action: Action) -> bool:
+        """Take a slot if there is one now."""
+        if self._used >= self._max:
+            return False
+        limit = action.limit
+        if limit is not None:
+            used = self._used_by.get(action.name, 0)
+            if used >= limit:
+                return False
+            self._used_by[action.name] = used + 1
+        self._used += 1
+        return True
+
+    def wait(self, action: Action, grant: Grant) -> None:
+        """Have `grant` called once, with a slot taken, when it is the turn of this one."""
         limit = action.limit
         if limit is not None:
             used = self._used_by.get(action.name, 0)
             if used >= limit:
                 self._queues.setdefault(action.name, deque()).append(grant)
-                return False
+                return
             self._used_by[action.name] = used + 1
-        if self._used >= self._max:
-            self._queue.append(grant)
-            return False
-        self._used += 1
-        return True
+        self._queue.append(grant)
 
     def release(self, action: Action) -> None:
         """Give a slot back; whoever waited longest gets it."""

@@ -1,0 +1,52 @@
+"""The sagas that are measured: the same shapes as in the figures of the real Steno."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from sagacity import ActionFunc, ActionRegistry, Dag, DagBuilder, Node
+
+
+async def _small_object(_ctx: Any) -> dict[str, Any]:
+    return {"n": "node", "v": 1}
+
+
+async def _twenty_ms(_ctx: Any) -> dict[str, Any]:
+    await asyncio.sleep(0.02)
+    return {"n": "node", "v": 1}
+
+
+SMALL = ActionFunc("small-object", _small_object)
+SLOW = ActionFunc("twenty-ms", _twenty_ms)
+REGISTRY = ActionRegistry()
+REGISTRY.register(SMALL)
+REGISTRY.register(SLOW)
+
+
+def line(length: int, action: ActionFunc = SMALL) -> Dag:
+    """Return a line of `length` actions."""
+    builder = DagBuilder(f"line-{length}")
+    for number in range(length):
+        builder.append(Node.action(f"n{number}", "Do", action))
+    return builder.build()
+
+
+def fan(width: int) -> Dag:
+    """Return one action, `width` at the same time, and one."""
+    builder = DagBuilder(f"fan-{width}")
+    builder.append(Node.action("first", "Do", SMALL))
+    builder.append_parallel([Node.action(f"n{number}", "Do", SMALL) for number in range(width)])
+    builder.append(Node.action("last", "Do", SMALL))
+    return builder.build()
+
+
+def stages(count: int, width: int = 2) -> Dag:
+    """Return `count` stages of `width` parallel actions, and one to end with."""
+    builder = DagBuilder(f"stages-{count}")
+    for stage in range(count):
+        builder.append_parallel(
+            [Node.action(f"s{stage}n{number}", "Do", SMALL) for number in range(width)]
+        )
+    builder.append(Node.action("last", "Do", SMALL))
+    return builder.build()

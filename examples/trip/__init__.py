@@ -1,0 +1,1 @@
+"""The trip: one saga, four services that misbehave, and a checker that trusts none of them."""
