@@ -1,0 +1,50 @@
+"""The docs are true: their code runs, and what is drawn from the code is up to date."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def test_the_first_saga_of_the_readme_does_what_it_says(tmp_path: Path) -> None:
+    """The README's program prints the README's output."""
+    (program,) = blocks(ROOT / "README.md", "python")
+    shown = blocks(ROOT / "README.md", "text")[1]
+    (tmp_path / "trips.py").write_text(program)
+
+    done = subprocess.run(
+        [sys.executable, "trips.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert done.stderr == ""
+    assert done.stdout == shown
+
+
+def test_the_state_machine_is_drawn_from_the_table() -> None:
+    """`python docs/make_state_machine.py` would change nothing."""
+    made = runpy.run_path(str(ROOT / "docs" / "make_state_machine.py"))
+
+    assert made["PAGE"].read_text(encoding="utf-8") == made["page"]()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    """No page links to a file that is not there."""
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8"))
+
+    missing = [link for link in links if not (page.parent / link).exists()]
+
+    assert missing == []
