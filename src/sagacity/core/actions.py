@@ -112,6 +112,8 @@ class ActionFunc:
         """Look at the functions once, not at each attempt."""
         put = object.__setattr__
         put(self, "undoing", Undoing.NOTHING if self.undo is None else Undoing.KNOWN)
+        if self.undo is None:
+            put(self, "undo", _take_nothing_back)
         put(self, "do_blocks", not is_async(self.do))
         put(self, "undo_blocks", not is_async(self.undo))
 
@@ -127,6 +129,10 @@ class ActionFunc:
     def encode_output(self, result: Any) -> Json:
         """Store what the do returned; it must be JSON already."""
         return encode(result)
+
+
+async def _take_nothing_back(_ctx: Any) -> None:
+    """Steno's no-op undo."""
 
 
 _NO_ARGUMENTS: Final[Mapping[str, Any]] = {}
@@ -189,6 +195,6 @@ class ActionRegistry:
                     f'action "{node.action}" is here in version {action.version}, '
                     f"the saga needs version {node.version}"
                 ] = None
-            elif action.undoing is Undoing.NOTHING and node.undoing is not Undoing.NOTHING:
+            elif action.undo is None and node.undoing is not Undoing.NOTHING:
                 missing[f'action "{node.action}" has no undo any more'] = None
         return list(missing)

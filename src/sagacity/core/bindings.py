@@ -114,11 +114,17 @@ def resolve(binding: Binding, lookup: Callable[[Binding], Json]) -> Json:
 def _field(value: Any, field: FieldPath) -> Any:
     for part in field:
         try:
-            value = value[part]
+            value = _part(value, part)
         except (KeyError, IndexError, TypeError):
             path = ".".join(str(each) for each in field)
             raise LookupError(f'the value has no field "{path}"') from None
     return value
+
+
+def _part(value: Any, part: str | int) -> Any:
+    if type(value) is str:  # one value in JSON, not a list of characters
+        raise TypeError
+    return value[part]
 
 
 def to_document(binding: Binding) -> list[Any]:
@@ -143,11 +149,11 @@ def from_document(document: Any) -> Binding:
         LogCorrupt: it is none.
     """
     match document:
-        case ["const", int(index)] if index >= 0:
+        case ["const", int(index)] if type(index) is int and index >= 0:  # no bool
             return Const(index)
-        case ["output", int(node), *field] if node >= 0:
+        case ["output", int(node), *field] if type(node) is int and node >= 0:
             return OutputOf(node, _field_path(field))
-        case ["params", int(scope), *field] if scope >= -1:
+        case ["params", int(scope), *field] if type(scope) is int and scope >= -1:
             return ParamsOf(scope, _field_path(field))
         case ["list", *items]:
             return ListOf(tuple(from_document(item) for item in items))

@@ -8,6 +8,7 @@ database would refuse is refused here, before it can become a poison pill.
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any, Final, TypeAlias
 
@@ -23,6 +24,8 @@ MAX_VALUE_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 100
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**64 - 1
+
+_INTEGER_OUTSIDE: Final = "integer outside -2^63 .. 2^64 - 1 (store it as a string)"
 
 
 def encode(value: Any, *, limit_bytes: int = MAX_VALUE_BYTES) -> Json:
@@ -63,10 +66,31 @@ def canonical(text: bytes | str, *, limit_bytes: int = MAX_VALUE_BYTES) -> Json:
         ValueNotStorable: not JSON, or not a storable value.
     """
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        # Not orjson: it takes the last of two members of one name, and makes floats of large
+        # integers. What is stored would not be what was written.
+        value = json.loads(
+            text if isinstance(text, str) else text.decode(),
+            object_pairs_hook=_members,
+            parse_int=_integer,
+        )
+    except (ValueError, RecursionError) as error:
         raise ValueNotStorable(f"not JSON: {error}") from error
     return encode(value, limit_bytes=limit_bytes)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueNotStorable(f'member "{twice:.80}" is there twice')
+    return members
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > len(str(INT_MIN)):
+        raise ValueNotStorable(_INTEGER_OUTSIDE)
+    return int(digits)
 
 
 def _check(value: Any, depth: int) -> None:
@@ -79,7 +103,7 @@ def _check(value: Any, depth: int) -> None:
         _check_members(value, depth)
     elif kind is int:
         if not INT_MIN <= value <= INT_MAX:
-            raise ValueNotStorable("integer outside -2^63 .. 2^64 - 1 (store it as a string)")
+            raise ValueNotStorable(_INTEGER_OUTSIDE)
     elif kind is list or kind is tuple:
         _check_depth(depth)
         for index, item in enumerate(value):
