@@ -1,0 +1,202 @@
+"""How values of users' types become stored JSON and come back as they were.
+
+A codec is pydantic's adapter of a type, used in one way everywhere:
+
+* stored under the names of the fields, never their aliases: aliases may differ
+  between reading and writing, and what was stored must be readable;
+* without computed fields, which could not be read back (`round_trip`);
+* a value that is not of its type is an error, not a warning, and so is one that
+  could not be read back;
+* read as JSON, so that strict models take what JSON can say (a date is a string).
+
+Values from people (constants, params) may use either names or aliases.
+"""
+
+from __future__ import annotations
+
+import types
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
+from pydantic_core import SchemaSerializer
+from pydantic_core.core_schema import CoreConfig
+
+from sagacity.authoring.annotations import Names, in_words, is_unknown
+from sagacity.authoring.typed_dicts import adopt_typed_dicts
+from sagacity.core.values import NULL, Json, decode, encode
+from sagacity.errors import ValueNotStorable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_JSON_SCALARS: Final = (str, int, bool, float)
+_JSON_CONTAINERS: Final[tuple[tuple[Any, type], ...]] = (
+    (dict, dict),
+    (dict[str, Any], dict),
+    (list, list),
+    (list[Any], list),
+)
+# Pydantic writes NaN as null where it knows no type; kept as it is, `encode` refuses it.
+_CONFIG: Final = CoreConfig(ser_json_inf_nan="constants")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Codec:
+    """The way of one type to JSON and back."""
+
+    encode: Callable[[Any], Json]
+    """Raises ValueNotStorable: not a value of the type, or not one that can be stored."""
+    decode: Callable[[Json], Any]
+    """Raises pydantic's `ValidationError`: stored by something of another type."""
+
+
+class NoCodecError(TypeError):
+    """The type has no JSON form that pydantic knows."""
+
+
+def codec_for(type_: Any, names: Names | None = None) -> Codec:
+    """Return the codec of `type_`; `names` are those that its string annotations may use.
+
+    Raises:
+        NoCodecError: it has none.
+    """
+    try:
+        return _known_codec(type_)
+    except NoCodecError:
+        if not names:
+            raise
+    except TypeError:  # not hashable: metadata of `Annotated` can be anything
+        pass
+    return _make_codec(type_, names)
+
+
+@lru_cache(maxsize=4096)
+def _known_codec(type_: Any) -> Codec:
+    return _make_codec(type_, None)
+
+
+def _make_codec(type_: Any, names: Names | None) -> Codec:
+    if type_ in (None, types.NoneType):
+        return Codec(_encode_none, _decoder(TypeAdapter(None)))
+    if is_unknown(type_):
+        return ANY
+    try:
+        adapter = _adapter(type_, names)
+    except (PydanticUserError, PydanticUndefinedAnnotation, NameError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise NoCodecError(f"{in_words(type_)} has no JSON form: {reason}") from error
+    typed, decode_typed = _encoder(adapter, type_), _decoder(adapter)
+    for kind in _JSON_SCALARS:
+        if type_ is kind:
+            return Codec(_scalar_first(kind, typed), decode_typed)
+    for container, kind in _JSON_CONTAINERS:
+        if type_ == container:
+            return Codec(_json_first(kind, typed), decode_typed)
+    return Codec(typed, decode_typed)
+
+
+def _adapter(type_: Any, names: Names | None) -> TypeAdapter[Any]:
+    try:
+        return _built(type_, names)
+    except PydanticUserError as error:
+        if error.code != "typed-dict-version" or not adopt_typed_dicts(type_, names or {}):
+            raise
+    return _built(type_, names)
+
+
+def _built(type_: Any, names: Names | None) -> TypeAdapter[Any]:
+    adapter: TypeAdapter[Any] = TypeAdapter(type_)
+    # Names that could not be resolved are no error before the adapter is used, unless it
+    # is built here and now.
+    adapter.rebuild(raise_errors=True, _types_namespace=names)
+    return adapter
+
+
+def _encoder(adapter: TypeAdapter[Any], type_: Any) -> Callable[[Any], Json]:
+    validate = adapter.validator.validate_python
+    dump = SchemaSerializer(adapter.core_schema, _CONFIG).to_python
+    read = adapter.validator.validate_json
+
+    def encode_typed(value: Any) -> Json:
+        try:
+            valid = validate(value, by_alias=True, by_name=True)
+            plain = dump(valid, mode="json", by_alias=False, round_trip=True, warnings="error")
+        except ValueError as error:  # pydantic's own, text that is no UTF-8, a value in itself
+            raise ValueNotStorable(f"no {in_words(type_)}: {_told(error)}") from error
+        text = encode(plain)
+        try:
+            # Instances are taken as they are, whatever is in them: what only shows when it
+            # is read would be found after the effect, by an undo that needs it.
+            read(text, by_alias=False, by_name=True)
+        except ValidationError as error:
+            raise ValueNotStorable(
+                f"no {in_words(type_)}, it could not be read back: {_told(error)}"
+            ) from error
+        return text
+
+    return encode_typed
+
+
+def _told(error: Exception) -> str:
+    """Return what pydantic found, on one line and without addresses of its manual."""
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(
+        ": ".join(filter(None, (".".join(map(str, each["loc"])), each["msg"]))) for each in found
+    )
+
+
+def _decoder(adapter: TypeAdapter[Any]) -> Callable[[Json], Any]:
+    validate = adapter.validator.validate_json
+
+    def decode_typed(text: Json) -> Any:
+        return validate(text, by_alias=False, by_name=True)
+
+    return decode_typed
+
+
+def _encode_none(value: Any) -> Json:
+    if value is not None:
+        raise ValueNotStorable("no None")
+    return NULL
+
+
+def _json_first(kind: type, typed: Callable[[Any], Json]) -> Callable[[Any], Json]:
+    """Return an encoder for what is mostly JSON already, and then need not pass pydantic."""
+
+    def encode_json_first(value: Any) -> Json:
+        if type(value) is kind:
+            try:
+                return encode(value)
+            except ValueNotStorable:
+                pass  # perhaps a date is in it; pydantic decides, and `encode` has the last word
+        return typed(value)
+
+    return encode_json_first
+
+
+def _scalar_first(kind: type, typed: Callable[[Any], Json]) -> Callable[[Any], Json]:
+    def encode_scalar_first(value: Any) -> Json:
+        return encode(value) if type(value) is kind else typed(value)
+
+    return encode_scalar_first
+
+
+def _any_codec() -> Codec:
+    typed = _encoder(TypeAdapter(Any), Any)
+
+    def encode_any(value: Any) -> Json:
+        try:
+            return encode(value)
+        except ValueNotStorable:
+            return typed(value)
+
+    return Codec(encode_any, decode)
+
+
+ANY: Final = _any_codec()
+"""JSON of no stated type. Other values are taken and come back as JSON: a date as its text."""

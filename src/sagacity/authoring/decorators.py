@@ -1,0 +1,207 @@
+"""`@action` and `@saga`: how functions become actions and sagas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeVar, overload
+
+from sagacity.authoring.actions import AsyncAction, BlockingAction, DeclaredAction
+from sagacity.authoring.annotations import Names, enclosing_names
+from sagacity.authoring.context import Context
+from sagacity.authoring.saga_options import SagaOptions
+from sagacity.authoring.sagas import Saga
+from sagacity.authoring.typed_action import ActionOptions
+from sagacity.core.actions import is_async
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R = TypeVar("R")
+
+_NO_UNDO: Final = ("harmless",)
+_NOT_YET: Final = ("ask", "pivot")
+
+
+@dataclass(frozen=True, slots=True)
+class ActionDecorator:
+    """`@action(...)`, waiting for the function."""
+
+    name: str | None
+    version: str
+    atomic: bool
+    read_only: bool
+    no_undo: str | None
+    limit: int | None
+    label: str
+
+    # An async function is a plain one that returns a coroutine: the first that fits is meant.
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: Callable[Concatenate[Context[Any], P], Coroutine[Any, Any, R]], /
+    ) -> AsyncAction[P, R]: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Context[Any], P], R], /
+    ) -> BlockingAction[P, R]: ...
+    def __call__(self, function: Callable[..., Any], /) -> Any:
+        """Declare `function` an action."""
+        return self.declare(function, enclosing_names(function, 2))
+
+    def declare(self, function: Callable[..., Any], names: Names) -> DeclaredAction[..., Any]:
+        """Declare `function` an action; its annotations may use `names`."""
+        options = ActionOptions(
+            name=function.__name__ if self.name is None else self.name,
+            version=self.version,
+            label=self.label,
+            atomic=self.atomic,
+            read_only=self.read_only,
+            no_undo=self.no_undo,
+            limit=self.limit,
+        )
+        declared: DeclaredAction[..., Any]
+        if is_async(function):
+            declared = AsyncAction(function, options, names)
+        else:
+            declared = BlockingAction(function, options, names)
+        return declared
+
+
+@overload
+def action(  # type: ignore[overload-overlap]
+    function: Callable[Concatenate[Context[Any], P], Coroutine[Any, Any, R]], /
+) -> AsyncAction[P, R]: ...  # pyright: ignore[reportOverlappingOverload]
+@overload
+def action(function: Callable[Concatenate[Context[Any], P], R], /) -> BlockingAction[P, R]: ...
+@overload
+def action(
+    *,
+    name: str | None = None,
+    version: str = "1",
+    atomic: bool = False,
+    read_only: bool = False,
+    no_undo: Literal["harmless"] | None = None,
+    limit: int | None = None,
+    label: str = "",
+) -> ActionDecorator: ...
+def action(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    version: str = "1",
+    atomic: bool = False,
+    read_only: bool = False,
+    no_undo: str | None = None,
+    limit: int | None = None,
+    label: str = "",
+) -> Any:
+    """Declare a function an action: `async def` or `def`, its first parameter the context.
+
+    * `name`: the durable name, the function's if not given; `version`: of the code.
+      A stored saga runs only with the same of both.
+    * `atomic=True`: an exception from the function means that it had no effect.
+    * `read_only=True`: it has no effect; `no_undo="harmless"`: its effect may stay.
+      All others need an undo, one that accepts an unknown outcome unless atomic.
+    * `limit`: how many of its attempts run at once in one coordinator.
+    * `label`: of its nodes, for people.
+
+    What is wrong with the function or its undo is told by the saga that uses it.
+
+    Raises:
+        ValueError: an option has a value that it cannot have.
+    """
+    if no_undo in _NOT_YET:
+        raise ValueError(f'no_undo="{no_undo}" is not available yet; "harmless" is')
+    if no_undo is not None and no_undo not in _NO_UNDO:
+        raise ValueError(f'no_undo={no_undo!r:.40} is not known; "harmless" is')
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise ValueError(f"limit={limit!r:.40} must be a whole number from 1")
+    decorator = ActionDecorator(name, version, atomic, read_only, no_undo, limit, label)
+    if function is None:
+        return decorator
+    return decorator.declare(function, enclosing_names(function, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class SagaDecorator:
+    """`@saga(...)`, waiting for the function."""
+
+    name: str | None
+    version: str
+    siblings: str
+    on_stuck: str
+    dynamic: bool
+    actions: tuple[object, ...] | None
+
+    @overload
+    def __call__(self, function: Callable[[], R], /) -> Saga[None, R]: ...
+    @overload
+    def __call__(self, function: Callable[[T], R], /) -> Saga[T, R]: ...
+    def __call__(self, function: Callable[..., Any], /) -> Any:
+        """Declare `function` a saga."""
+        return self.declare(function, enclosing_names(function, 2))
+
+    def declare(self, function: Callable[..., Any], names: Names) -> Saga[Any, Any]:
+        """Declare `function` a saga; its annotations may use `names`."""
+        options = SagaOptions(
+            name=function.__name__ if self.name is None else self.name,
+            version=self.version,
+            siblings=self.siblings,
+            on_stuck=self.on_stuck,
+            dynamic=self.dynamic,
+            actions=self.actions,
+        )
+        return Saga(function, options, names)
+
+
+@overload
+def saga(function: Callable[[], R], /) -> Saga[None, R]: ...
+@overload
+def saga(function: Callable[[T], R], /) -> Saga[T, R]: ...
+@overload
+def saga(
+    *,
+    name: str | None = None,
+    version: str = "1",
+    siblings: Literal["finish", "cancel"] = "finish",
+    on_stuck: Literal["continue", "halt"] = "continue",
+    dynamic: bool = False,
+    actions: Iterable[object] | None = None,
+) -> SagaDecorator: ...
+def saga(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    version: str = "1",
+    siblings: str = "finish",
+    on_stuck: str = "continue",
+    dynamic: bool = False,
+    actions: Iterable[object] | None = None,
+) -> Any:
+    """Declare a function a saga: a plain one, with no or one parameter, its params.
+
+    It is run once, now, with a reference for its params, to be traced; what it
+    returns is the output.
+
+    * `name`: the durable name, the function's if not given; `version`: of the saga.
+    * `siblings`: what happens to attempts in flight when the saga begins to unwind.
+    * `on_stuck`: whether other branches go on unwinding when an undo has failed.
+    * `dynamic=True`: it is run at each create instead, with the real params, so that
+      the shape may depend on them; `actions` are then all actions (and sagas) that it
+      may use, if they cannot be seen from its code.
+
+    Raises:
+        DagError: with all mistakes that could be found.
+    """
+    decorator = SagaDecorator(
+        name,
+        version,
+        siblings,
+        on_stuck,
+        dynamic,
+        None if actions is None else tuple(actions),
+    )
+    if function is None:
+        return decorator
+    return decorator.declare(function, enclosing_names(function, 2))

@@ -1,0 +1,83 @@
+"""A context without a coordinator: for calling an action as a plain function in a test.
+
+It is a real `Context`, over the state of a saga of one node that depends on a
+constant for each look-up. So values pass through JSON as they will in a saga.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from sagacity.authoring.codecs import ANY
+from sagacity.authoring.context import Context
+from sagacity.core.dag import Node, NodeKind, OnStuck, Siblings
+from sagacity.core.data import SagaData
+from sagacity.core.draft import DagDraft
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SAGA_ID: Final = UUID("00000000-0000-4000-8000-000000000001")
+
+
+class _Missing:
+    """Stands for an output that was not given."""
+
+
+_MISSING: Final = _Missing()
+
+
+def make_context(
+    deps: Any = None,
+    *,
+    params: Any = None,
+    lookups: Mapping[str, Any] | None = None,
+    output: Any = _MISSING,
+    undo: bool = False,
+    outcome_known: bool = True,
+    node: str = "node",
+    label: str = "",
+    attempt: int = 1,
+    saga_id: UUID = SAGA_ID,
+    fencing_token: int = 1,
+) -> Context[Any]:
+    """Return a context of one attempt of a node called `node`.
+
+    `lookups` has the outputs that `ctx.lookup` finds, by name, and `output` the
+    node's own, which an undo finds as well. `undo=True` makes it the context of an
+    undo; `outcome_known=False` of one whose do may or may not have had its effect.
+
+    Raises:
+        ValueNotStorable: a value cannot be an output or params.
+        DagError: a name is empty, too long, or the node's own.
+    """
+    draft = DagDraft()
+    outputs = {name: ANY.encode(value) for name, value in (lookups or {}).items()}
+    before = [
+        draft.add(Node(NodeKind.CONSTANT, name, atomic=True, value=draft.constant(value)))
+        for name, value in outputs.items()
+    ]
+    own = draft.add(Node(NodeKind.ACTION, node, label, action=node, version="1"), before)
+    dag = draft.finish(
+        "test",
+        version="1",
+        output=None,
+        siblings=Siblings.FINISH,
+        on_stuck=OnStuck.CONTINUE,
+        dynamic=True,
+    )
+    state = SagaData(dag, ANY.encode(params))
+    state.outputs.update(zip(before, outputs.values(), strict=True))
+    if output is not _MISSING:
+        state.outputs[own] = ANY.encode(output)
+    return Context(
+        state,
+        own,
+        deps=deps,
+        saga_id=saga_id,
+        attempt=attempt,
+        undo=undo,
+        outcome_known=outcome_known,
+        fencing_token=fencing_token,
+    )

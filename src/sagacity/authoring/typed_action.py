@@ -1,0 +1,176 @@
+"""A typed action as the engine sees it: core's `Action`, with pydantic at both ends.
+
+It is read from functions once; in a saga's life only `do_arguments`,
+`undo_arguments` and `encode_output` run, and they do no more than they must.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sagacity.authoring.mistakes import Flaw
+from sagacity.authoring.signatures import REQUIRED, Signature
+from sagacity.authoring.undoing import Undo
+from sagacity.core.actions import is_async
+from sagacity.core.dag import Undoing
+from sagacity.core.paths import MAX_NAME_CHARS
+from sagacity.core.values import Json
+
+_NO_ARGUMENTS: Final[Mapping[str, Any]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class ActionOptions:
+    """What `@action` says of an action."""
+
+    name: str
+    version: str
+    label: str
+    atomic: bool
+    read_only: bool
+    no_undo: str | None
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TypedAction:
+    """Implements `sagacity.core.actions.Action`."""
+
+    name: str
+    version: str
+    atomic: bool
+    undoing: Undoing
+    limit: int | None
+    do: Callable[..., Any]
+    undo: Callable[..., Any] | None
+    do_blocks: bool
+    undo_blocks: bool
+    encode_output: Callable[[Any], Json]
+    label: str
+    signature: Signature
+    flaws: tuple[Flaw, ...]
+    _decoders: Mapping[str, Callable[[Json], Any]]
+    _required: frozenset[str]
+    _undo: Undo | None = field(default=None)
+
+    def __repr__(self) -> str:
+        return f'<action "{self.name}" version {self.version}>'
+
+    def do_arguments(self, inputs: Mapping[str, Json]) -> Mapping[str, Any]:
+        """Return the keyword arguments of the do.
+
+        Raises:
+            ValueError: a stored input does not fit its parameter, or one is missing: the
+                saga was made by other code than this.
+        """
+        if not inputs and not self._required:
+            return _NO_ARGUMENTS
+        decoders = self._decoders
+        try:
+            arguments = {name: decoders[name](value) for name, value in inputs.items()}
+        except (KeyError, ValueError) as error:
+            raise self._misfit(inputs, error) from error
+        if not arguments.keys() >= self._required:
+            missing = ", ".join(sorted(self._required - arguments.keys()))
+            raise ValueError(f'action "{self.name}" has parameters with no stored input: {missing}')
+        return arguments
+
+    def undo_arguments(self, inputs: Mapping[str, Json], output: Json | None) -> tuple[Any, ...]:
+        """Return the undo's positional arguments: the output, then the inputs that it names.
+
+        Raises:
+            ValueError: something stored does not fit.
+        """
+        if self._undo is None:
+            return ()
+        return self._undo.arguments(inputs, output)
+
+    def _misfit(self, inputs: Mapping[str, Json], error: Exception) -> ValueError:
+        for name, value in inputs.items():
+            if name not in self._decoders:
+                return ValueError(
+                    f'action "{self.name}" has no parameter "{name}"; the saga was made for one'
+                )
+            try:
+                self._decoders[name](value)
+            except ValueError as reason:
+                return ValueError(f'action "{self.name}", parameter "{name}": {reason}')
+        return ValueError(f'action "{self.name}": {error}')
+
+
+def typed_action(
+    function: Callable[..., Any], options: ActionOptions, signature: Signature, undo: Undo | None
+) -> TypedAction:
+    """Put an action together; what is wrong with it is in `flaws`."""
+    undoing, contract_flaws = _contract(options, undo)
+    if not 1 <= len(options.name) <= MAX_NAME_CHARS:
+        contract_flaws.append(Flaw(f"an action's name has 1 to {MAX_NAME_CHARS} characters"))
+    parameters = signature.parameters.values()
+    return TypedAction(
+        name=options.name,
+        version=options.version,
+        atomic=options.atomic,
+        undoing=undoing,
+        limit=options.limit,
+        do=function,
+        undo=None if undo is None else undo.call,
+        do_blocks=not is_async(function),
+        undo_blocks=undo is not None and undo.blocks,
+        encode_output=signature.result.codec.encode,
+        label=options.label,
+        signature=signature,
+        flaws=(
+            *signature.flaws,
+            *[
+                Flaw("it is positional-only, but inputs are given by name", each.name)
+                for each in parameters
+                if each.positional_only
+            ],
+            *([] if undo is None else undo.flaws),
+            *contract_flaws,
+        ),
+        _decoders={each.name: each.value.codec.decode for each in parameters},
+        _required=frozenset(each.name for each in parameters if each.default is REQUIRED),
+        _undo=undo,
+    )
+
+
+_SAYS_WHICH: Final = (
+    "give it an undo, or say read_only=True (it has no effect) or "
+    'no_undo="harmless" (its effect may stay)'
+)
+
+
+def _contract(options: ActionOptions, undo: Undo | None) -> tuple[Undoing, list[Flaw]]:
+    """Return the undo contract of the node; a node without an undo must say which it is."""
+    name = options.name
+    says = [
+        text
+        for text, said in (
+            ("read_only=True", options.read_only),
+            (f'no_undo="{options.no_undo}"', options.no_undo is not None),
+        )
+        if said
+    ]
+    if says and undo is not None:
+        return Undoing.NOTHING, [
+            Flaw(f'action "{name}" says {" and ".join(says)} and has an undo: drop one of them')
+        ]
+    if says:
+        return Undoing.NOTHING, []
+    if undo is None:
+        return Undoing.KNOWN, [Flaw(f'action "{name}" has no undo: {_SAYS_WHICH}')]
+    if undo.accepts_unknown:
+        return Undoing.ANY, []
+    if options.atomic:
+        return Undoing.KNOWN, []
+    return Undoing.KNOWN, [
+        Flaw(
+            f'the undo of action "{name}" cannot meet an unknown outcome (a time-out, a crash in '
+            "the middle): let it take `output: X | None`, or, where the result may be None anyway, "
+            "declare it with @action.undo(unknown=True); or say atomic=True if an exception from "
+            "the action means that it had no effect"
+        )
+    ]

@@ -1,0 +1,261 @@
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from sagacity.authoring import Context, action, collecting_mistakes, saga
+from sagacity.errors import DagError, TraceError
+from tests.authoring.driving import mistakes_in
+
+
+@dataclass
+class Trip:
+    who: str
+
+
+@dataclass
+class Payment:
+    amount: int
+
+
+@action(read_only=True)
+async def pay(ctx: Context, trip: Trip) -> Payment:
+    return Payment(1)
+
+
+@action(read_only=True)
+async def add(ctx: Context, one: int, two: int = 2) -> int:
+    return one + two
+
+
+@action
+async def careless(ctx: Context) -> None: ...
+
+
+loose_add: Any = add
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    """One error names everything that is wrong, each with saga, node and parameter."""
+
+    def declare() -> None:
+        @saga(siblings="kill")  # type: ignore[call-overload]  # pyright: ignore
+        def s(trip: Trip) -> str:
+            payment = pay.node(trip)
+            loose_add.node(payment.amuont)
+            loose_add.node(trip, two="x")
+            loose_add.options(node="third", after=[trip]).node()
+            careless.node()
+            return payment  # type: ignore[return-value]  # pyright: ignore
+
+    assert mistakes_in(declare) == (
+        'saga "s": siblings=\'kill\' must be "finish" or "cancel"',
+        'saga "s", node "add", parameter "one": pay.amuont: Payment has no field "amuont"; '
+        'did you mean "amount"?',
+        'saga "s", node "add": the name is used more than once; choose one with '
+        '.options(node="...")',
+        'saga "s", node "add", parameter "one": trip is Trip, not int',
+        "saga \"s\", node \"add\", parameter \"two\": 'x': no int: Input should be a valid "
+        "integer, unable to parse string as an integer",
+        'saga "s", node "third": after= names trip, which is no node',
+        "saga \"s\", node \"third\": missing a required argument: 'one' "
+        "(add(one: int, two: int = 2))",
+        'saga "s", node "careless": action "careless" has no undo: give it an undo, or say '
+        'read_only=True (it has no effect) or no_undo="harmless" (its effect may stay)',
+        'saga "s": its output: pay is Payment, not str',
+    )
+
+
+def test_a_field_that_nobody_uses_is_a_mistake_too() -> None:
+    """Then there is no node to name."""
+
+    def declare() -> None:
+        @saga
+        def s(trip: Trip) -> None:
+            _ = trip.woh  # type: ignore[attr-defined]  # pyright: ignore
+            add.node(1)
+
+    assert mistakes_in(declare) == (
+        'saga "s": trip.woh: Trip has no field "woh"; did you mean "who"?',
+    )
+
+
+def test_a_use_of_a_reference_ends_the_trace_and_is_told_with_the_rest() -> None:
+    """The error is a `TraceError` and a `DagError`: what was found before is in it."""
+    with pytest.raises(TraceError) as caught:
+
+        @saga
+        def s(trip: Trip) -> None:
+            careless.node()
+            if trip.who:
+                add.node(1)
+
+    assert isinstance(caught.value, DagError)
+    assert len(caught.value.mistakes) == 2
+    assert "trip.who is only known when the saga runs" in caught.value.mistakes[1]
+
+
+def test_an_exception_of_the_function_is_a_mistake() -> None:
+    """It is told with the rest, and chained for who wants to see where it was raised."""
+    with pytest.raises(DagError) as caught:
+
+        @saga
+        def s() -> None:
+            careless.node()
+            raise KeyError("x")
+
+    assert caught.value.mistakes[1] == "saga \"s\": its function raised KeyError: 'x'"
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert not isinstance(caught.value, TraceError)
+
+
+def nothing() -> None: ...
+
+
+def forgets_to_return(trip: Trip) -> Payment:  # type: ignore[return]
+    pay.node(trip)
+
+
+def two_params(trip: Trip, other: Trip) -> Any:
+    return [pay.node(trip), pay.options(node="two").node(other)]
+
+
+def keyword_only(*, trip: Trip) -> Payment:
+    return pay.node(trip)
+
+
+def has_default(trip: Trip = Trip("x")) -> Payment:
+    return pay.node(trip)
+
+
+def variadic(*trips: Trip) -> Any:
+    return add.node(1)
+
+
+async def is_async(trip: Trip) -> Payment:
+    return pay.node(trip)
+
+
+def is_generator(trip: Trip) -> Any:
+    yield pay.node(trip)
+
+
+def opaque_params(trip: pytest.FixtureRequest) -> None:
+    add.node(1)
+
+
+def unresolved(trip: "Nowhere") -> None:  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore
+    add.node(1)
+
+
+def wrong_constant() -> int:
+    return add.options(node="x") and "x"  # type: ignore[return-value]  # pyright: ignore
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (nothing, "it has no nodes: its function calls no .node(...)"),
+        (forgets_to_return, "its function returns nothing, but says that it gives Payment"),
+        (two_params, "its function has parameters trip, other; it takes one, or none"),
+        (keyword_only, 'parameter "trip": it is keyword-only'),
+        (has_default, 'parameter "trip": params have no default'),
+        (variadic, 'parameter "trips": *args and **kwargs'),
+        (is_async, "its function is async"),
+        (is_generator, "it is a generator function"),
+        (opaque_params, 'parameter "trip": FixtureRequest has no JSON form'),
+        (unresolved, "parameter \"trip\": annotation 'Nowhere' cannot be resolved"),
+        (wrong_constant, "its output: 'x': no int"),
+    ],
+)
+def test_functions_that_cannot_be_sagas_are_told(function: Callable[..., Any], text: str) -> None:
+    """What is wrong with the function itself."""
+    assert any(text in mistake for mistake in mistakes_in(lambda: saga(function)))
+
+
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_a_dynamic_saga_is_checked_when_it_is_declared(dynamic: bool) -> None:
+    """What is wrong with its function does not wait for a create."""
+    assert mistakes_in(lambda: saga(dynamic=dynamic)(has_default))
+
+
+def test_two_actions_of_one_name_are_a_mistake() -> None:
+    """A stored node finds its action by name; in a subsaga it counts as well."""
+
+    @action(name="add", read_only=True)
+    async def other(ctx: Context) -> None: ...
+
+    @saga
+    def inner() -> None:
+        other.node()
+
+    def beside() -> None:
+        @saga
+        def s() -> None:
+            add.node(1)
+            other.options(node="other").node()
+
+    def below() -> None:
+        @saga
+        def s() -> None:
+            add.node(1)
+            inner.node()
+
+    assert 'there is another action called "add"' in mistakes_in(beside)[0]
+    assert 'a subsaga has another action called "add"' in mistakes_in(below)[0]
+
+
+@pytest.mark.parametrize("name", ["", "x" * 201])
+def test_names_of_nodes_are_bounded(name: str) -> None:
+    """A node's name has 1 to 200 characters."""
+
+    def declare() -> None:
+        @saga
+        def s() -> None:
+            add.options(node=name).node(1)
+
+    (mistake,) = mistakes_in(declare)
+    assert "is no name of a node: 1 to 200 characters" in mistake
+
+
+def test_what_core_finds_names_the_saga() -> None:
+    """A constant over all limits is refused by the codec, a DAG over its limits by core."""
+
+    def declare() -> None:
+        @saga
+        def s() -> None:
+            for n in range(1500):
+                before = [loose_add.options(node=f"a{n}-{i}").node(1) for i in range(8)]
+                loose_add.options(node=f"b{n}", after=before).node(1)
+                if n == 1:
+                    raise ValueError("enough")
+
+    assert mistakes_in(declare) == ('saga "s": its function raised ValueError: enough',)
+
+
+def test_mistakes_of_many_sagas_can_be_collected() -> None:
+    """While they are collected declaring goes on; the saga raises when its DAG is asked for."""
+    with collecting_mistakes() as found:
+
+        @saga
+        def first() -> None: ...
+
+        @saga
+        def good() -> int:
+            return add.node(1)
+
+        @saga
+        def second() -> int:
+            return first.node() or add.node(1)
+
+    assert [error.saga_name for error in found] == ["first", "second"]
+    assert found[1].mistakes[0].startswith('saga "second": subsaga: saga "first": it has no nodes')
+    assert good.dag.name == "good"
+    for broken in (first, second):
+        with pytest.raises(DagError):
+            _ = broken.dag
+        with pytest.raises(DagError):
+            broken.dag_for(None)
+    with pytest.raises(DagError):
+        saga(nothing)
