@@ -5,6 +5,8 @@
     |-- TraceError          a saga function did something that cannot be traced
     |-- ActionFailed        raised BY an action: definitely failed, no effect
     |-- UndoFailed          raised BY an undo: permanent, a person must decide
+    |-- NoSuchInput         a look-up of what the node does not depend on
+    |-- InputMismatch       a look-up as a type that the value does not fit
     |-- NoSuchSaga          no saga has this id
     |-- NoSuchNode          the saga has no node of this path
     |-- SagaExists          the id stands for another saga
@@ -39,7 +41,9 @@ __all__ = [
     "ActionFailed",
     "CoordinatorClosed",
     "DagError",
+    "InputMismatch",
     "LogCorrupt",
+    "NoSuchInput",
     "NoSuchNode",
     "NoSuchSaga",
     "NotOwner",
@@ -81,7 +85,7 @@ class TraceError(SagacityError):
     """A saga function used a reference as if it were the value that will only exist at run time."""
 
 
-class ActionFailed(SagacityError):  # noqa: N818 - the public name is fixed by the API
+class ActionFailed(SagacityError):
     """Raise this in an action: it definitely failed and definitely left no effect.
 
     The saga unwinds and this node is not undone. `data` is stored with the
@@ -94,7 +98,7 @@ class ActionFailed(SagacityError):  # noqa: N818 - the public name is fixed by t
         super().__init__(message)
 
 
-class UndoFailed(SagacityError):  # noqa: N818 - the public name is fixed by the API
+class UndoFailed(SagacityError):
     """Raise this in an undo: it cannot succeed, however often it is tried.
 
     The saga becomes stuck and a person must decide. `data` is stored with the
@@ -107,7 +111,15 @@ class UndoFailed(SagacityError):  # noqa: N818 - the public name is fixed by the
         super().__init__(message)
 
 
-class NoSuchSaga(SagacityError):  # noqa: N818
+class NoSuchInput(SagacityError, LookupError):
+    """`ctx.lookup` of a name that the node does not depend on, or that has no output."""
+
+
+class InputMismatch(SagacityError, ValueError):
+    """`ctx.lookup` or `ctx.params` as a type that the stored value does not fit."""
+
+
+class NoSuchSaga(SagacityError):
     """The store knows no saga of this id."""
 
     def __init__(self, saga_id: UUID | str) -> None:
@@ -115,7 +127,7 @@ class NoSuchSaga(SagacityError):  # noqa: N818
         super().__init__(f"no such saga: {saga_id}")
 
 
-class NoSuchNode(SagacityError):  # noqa: N818
+class NoSuchNode(SagacityError):
     """The saga has no node of this path."""
 
     def __init__(self, saga_name: str, node: str, known: Sequence[str] = ()) -> None:
@@ -125,7 +137,7 @@ class NoSuchNode(SagacityError):  # noqa: N818
         super().__init__(f'saga "{saga_name}" has no node "{node}"{hint}')
 
 
-class SagaExists(SagacityError):  # noqa: N818
+class SagaExists(SagacityError):
     """The id is in use by a saga of another name or with other params."""
 
     def __init__(self, saga_id: UUID, reason: str) -> None:
@@ -142,7 +154,7 @@ class SagaStateError(SagacityError):
         super().__init__(f"cannot {wanted} saga {saga_id}: it is {state}")
 
 
-class SagaEnded(SagacityError):  # noqa: N818
+class SagaEnded(SagacityError):
     """The saga will not give a result. `outcome` says how it ended, with all errors."""
 
     def __init__(self, saga_id: UUID, outcome: Any, message: str) -> None:
@@ -163,11 +175,11 @@ class SagaAbandoned(SagaEnded):
     """A person ended it. `outcome` is an `Abandoned`."""
 
 
-class CoordinatorClosed(SagacityError):  # noqa: N818
+class CoordinatorClosed(SagacityError):
     """This coordinator is closing. Sagas go on when the next one opens the store."""
 
 
-class ValueNotStorable(SagacityError):  # noqa: N818
+class ValueNotStorable(SagacityError):
     """Not a value that the saga log may hold; `where` is the path to the offending part."""
 
     def __init__(self, reason: str, where: str = "") -> None:
@@ -176,11 +188,11 @@ class ValueNotStorable(SagacityError):  # noqa: N818
         super().__init__(f"{reason} (at {where})" if where else reason)
 
 
-class LogCorrupt(SagacityError):  # noqa: N818
+class LogCorrupt(SagacityError):
     """A stored record or definition that this engine cannot have written."""
 
 
-class NotSteno(SagacityError):  # noqa: N818
+class NotSteno(SagacityError):
     """Not Steno's format, or something that Steno's format cannot say."""
 
 

@@ -14,6 +14,7 @@ and not m x n. Markers have no path and advance by themselves in the fold.
 from __future__ import annotations
 
 import copy
+import re
 from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -25,7 +26,7 @@ from sagacity.core.bindings import Const, OutputOf, ParamsOf, leaves
 from sagacity.errors import DagError, LogCorrupt, NoSuchNode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from sagacity.core.bindings import Binding
     from sagacity.core.values import Json
@@ -318,13 +319,17 @@ def _scope_cycles(nodes: Sequence[Node]) -> list[str]:
 def _name_mistakes(dag: Dag) -> list[str]:
     mistakes: list[str] = []
     seen: set[str] = set()
+    for what, text in (("name", dag.name), ("version", dag.version)):
+        if not _is_storable(text):
+            mistakes.append(f"its {what} {_UNSTORABLE.format(text)}")
     for node, path in zip(dag.nodes, dag.paths, strict=True):
-        if len(node.name) > paths.MAX_NAME_CHARS:
-            mistakes.append(f'the name "{node.name[:40]}..." is over {paths.MAX_NAME_CHARS} chars')
+        mistakes += _text_mistakes(node, path)
         if node.kind.is_marker:
             continue
         if path in seen:
             mistakes.append(f'node "{path}": the name is used more than once')
+        if node.kind is NodeKind.ACTION and not node.action:
+            mistakes.append(f'node "{path}": it has no action')
         if node.undoing is Undoing.KNOWN and not node.atomic:
             mistakes.append(
                 f'node "{path}": its undo cannot meet an unknown outcome and it is not atomic'
@@ -333,24 +338,81 @@ def _name_mistakes(dag: Dag) -> list[str]:
     return mistakes
 
 
+def _text_mistakes(node: Node, path: str) -> Iterator[str]:
+    """Find names out of bounds, and texts that no store could hold."""
+    if len(node.name) > paths.MAX_NAME_CHARS:
+        yield f'the name "{node.name[:40]}..." is over {paths.MAX_NAME_CHARS} chars'
+    if not _is_storable(node.name):
+        yield f"the name {_UNSTORABLE.format(node.name)}"
+    for what, text in (("label", node.label), ("action", node.action), ("version", node.version)):
+        if not _is_storable(text):
+            yield f'node "{path}": the {what} {_UNSTORABLE.format(text)}'
+
+
+def _is_storable(text: str) -> bool:
+    return "\0" not in text and (text.isascii() or not _SURROGATES.search(text))
+
+
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_UNSTORABLE: Final = "{!r:.80} has a NUL character or a lone surrogate"
+
+
 def _dataflow_mistakes(dag: Dag) -> list[str]:
     mistakes: list[str] = []
+    anchors = _anchors(dag)
     for index, node in enumerate(dag.nodes):
         where = f'node "{dag.paths[index]}"' if dag.paths[index] else f"{node.kind} marker"
         if node.inputs is not None:
             for parameter, binding in node.inputs.items():
                 mistakes += [
                     f'{where}, parameter "{parameter}": {mistake}'
-                    for mistake in _unreachable(dag, index, binding)
+                    for mistake in _unreachable(dag, anchors, index, binding)
                 ]
         if node.value is not None:
-            mistakes += [f"{where}: {mistake}" for mistake in _unreachable(dag, index, node.value)]
+            mistakes += [
+                f"{where}: {mistake}" for mistake in _unreachable(dag, anchors, index, node.value)
+            ]
     if dag.output is not None:
-        mistakes += [f"its output: {mistake}" for mistake in _unreachable(dag, None, dag.output)]
+        mistakes += [
+            f"its output: {mistake}" for mistake in _unreachable(dag, anchors, None, dag.output)
+        ]
     return mistakes
 
 
-def _unreachable(dag: Dag, node: int | None, binding: Binding) -> list[str]:
+def _anchors(dag: Dag) -> Sequence[int]:
+    """Return for each node the start of the subsaga that it is inside of, if it is behind it.
+
+    Else -1, as for nodes of the saga itself. A join has the anchor of what it stands behind.
+    """
+    anchors = [-1] * len(dag.nodes)
+    for node in sorted(range(len(dag.nodes)), key=dag.rank.__getitem__):
+        scope = dag.nodes[node].scope
+        behind = _anchors_above(dag, anchors, node)
+        if dag.nodes[node].kind is NodeKind.JOIN:
+            anchors[node] = max(behind, default=-1)
+        elif scope in behind or scope in {anchors[start] for start in behind if start >= 0}:
+            anchors[node] = scope
+    return anchors
+
+
+def _anchors_above(dag: Dag, anchors: Sequence[int], node: int) -> set[int]:
+    start = NodeKind.SUBSAGA_START
+    return {each if dag.nodes[each].kind is start else anchors[each] for each in dag.parents[node]}
+
+
+def _is_behind(dag: Dag, anchors: Sequence[int], node: int, start: int) -> bool:
+    """Whether the params of the subsaga that begins at `start` are known where `node` is."""
+    if start in _anchors_above(dag, anchors, node):
+        return True
+    anchor = anchors[node]
+    while anchor not in (start, -1):
+        anchor = anchors[anchor]
+    return anchor == start
+
+
+def _unreachable(
+    dag: Dag, anchors: Sequence[int], node: int | None, binding: Binding
+) -> list[str]:
     count = len(dag.nodes)
     mistakes: list[str] = []
     found = list(leaves(binding))
@@ -364,6 +426,12 @@ def _unreachable(dag: Dag, node: int | None, binding: Binding) -> list[str]:
                 scope < count and dag.nodes[scope].kind is NodeKind.SUBSAGA_START
             ):
                 mistakes.append(f"params of a subsaga that does not exist ({scope})")
+            case ParamsOf(scope) if (
+                scope >= 0 and node is not None and not _is_behind(dag, anchors, node, scope)
+            ):
+                mistakes.append(
+                    f'uses the params of subsaga "{dag.nodes[scope].name}", which it is not behind'
+                )
             case OutputOf(source) if source >= count or dag.nodes[source].kind.is_marker:
                 mistakes.append(f"output of a node that does not exist ({source})")
             case OutputOf(source) if source not in reached:

@@ -27,7 +27,7 @@ from sagacity.core.events import (
 )
 from sagacity.core.values import encode
 from sagacity.engine.injection import INJECTED
-from sagacity.errors import ActionFailed, ValueNotStorable
+from sagacity.errors import ActionFailed, InputMismatch, NoSuchInput, ValueNotStorable
 from sagacity.errors import UndoFailed as UndoFailedError
 
 if TYPE_CHECKING:
@@ -104,7 +104,9 @@ class Attempts:
         except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
             _pass_on_cancellation(error)
             effect = Effect.NONE if action.atomic else Effect.POSSIBLE
-            return Failed(node, error_record(ErrorKind.EXCEPTION, error), effect)
+            looked_up = isinstance(error, NoSuchInput | InputMismatch)
+            kind = ErrorKind.INPUT if looked_up else ErrorKind.EXCEPTION
+            return Failed(node, error_record(kind, error), effect)
         try:
             return Succeeded(node, action.encode_output(result))
         except Exception as error:  # noqa: BLE001 - a border: serialisers are the user's code too

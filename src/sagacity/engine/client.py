@@ -7,7 +7,7 @@ commands for those that exist into the inbox.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from sagacity.core.events import Created, StartRequested
 from sagacity.core.state import SagaState
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sagacity.core.views import SagaSummary, SagaView
     from sagacity.ports.store import SagaStore, StoredSaga
 
+P = TypeVar("P")
 R = TypeVar("R")
 
 POLL_SECONDS: Final = 1.0
@@ -64,15 +65,27 @@ class Client:
         """Close the store."""
         await self._store.close()
 
+    @overload
+    async def create(
+        self, saga_or_dag: Saga[P, R], params: P = ..., *, id: UUID | None = None,
+        labels: Mapping[str, str] | None = None, start: bool = False,
+    ) -> Handle[R]: ...  # fmt: skip
+
+    @overload
+    async def create(
+        self, saga_or_dag: Dag, params: Any = None, *, id: UUID | None = None,
+        labels: Mapping[str, str] | None = None, start: bool = False,
+    ) -> Handle[Any]: ...  # fmt: skip
+
     async def create(
         self,
-        saga_or_dag: Saga[Any, R] | Dag,
+        saga_or_dag: Saga[Any, Any] | Dag,
         params: Any = None,
         *,
         id: UUID | None = None,
         labels: Mapping[str, str] | None = None,
         start: bool = False,
-    ) -> Handle[R]:
+    ) -> Handle[Any]:
         """Store a new saga, started or not. As `Sec.create`; actions are checked by who runs it."""
         intake = take_in(saga_or_dag, params, labels)
         saga_id = id or system.new_saga_id()

@@ -34,7 +34,7 @@ class Recovery:
         carry_out: Callable[[InboxCommand], Awaitable[None]],
         only: frozenset[UUID] | None = None,
     ) -> None:
-        """`carry_out` does one command of the inbox; `only` are the sagas to look after (None: all)."""
+        """`carry_out` does one command of the inbox; `only` says which sagas count (None: all)."""
         self._store: Final = store
         self._driving: Final = driving
         self._carry_out: Final = carry_out
@@ -82,11 +82,14 @@ class Recovery:
         self._not_adopted.difference_update(head.id for head in heads)
         return [head for head in heads if head.state in DRIVEN]
 
+    def _counts(self, saga_id: UUID) -> bool:
+        return self._only is None or saga_id in self._only
+
     async def _empty_inbox(self) -> None:
         while not self._driving.draining:
             waiting = await self._store.take(limit=MAX_PAGE)
             # What is for others stays for the coordinator that comes for them.
-            commands = [each for each in waiting if self._only is None or each.saga_id in self._only]
+            commands = [each for each in waiting if self._counts(each.saga_id)]
             for command in commands:
                 try:
                     await self._carry_out(command)

@@ -367,7 +367,7 @@ class Sec:
         await self._start(saga_id, here=True)
 
     async def _start(self, saga_id: UUID, *, here: bool) -> None:
-        """Start a created saga; `here`: only if its code is here, and not just anywhere."""
+        """Start a created saga; `here`: refuse if this coordinator cannot run it."""
         driving = self._accepting()
         if driving.knows(saga_id) or saga_id in self._starting:
             raise SagaStateError(saga_id, "already started", "start")
@@ -380,11 +380,11 @@ class Sec:
                 await self._store.adopt(self._owner, driving.epoch, ids=[saga_id])
                 stored = await self._store.read(saga_id)
             execution = driving.load(stored)
-            runs_here = here or not self._registry.missing_for(execution.state.dag)
-            if runs_here:
-                self._check_actions(execution.state.dag)
+            dag = execution.state.dag
+            if here:
+                self._check_actions(dag)
             execution.record(StartRequested())
-            if driving.has_room() and runs_here:
+            if driving.has_room() and (here or not self._registry.missing_for(dag)):
                 execution.decide()
                 await asyncio.shield(driving.launch(execution))
             else:

@@ -34,6 +34,8 @@ MAX_INBOX: Final = 100_000
 """The most commands that wait to be taken."""
 MAX_TEXT_BYTES: Final = 64 * 1024 * 1024
 """The most that one record, document, params, constants or arguments may be."""
+MAX_NAME_CHARS: Final = 1_024
+"""The most that a name, an owner, or a label with its value may be."""
 
 
 class SagaStatus(StrEnum):
