@@ -98,7 +98,8 @@ class Client:
         now = system.wall_ms()
         saga = new_saga(intake, saga_id, state, events, now_ms=now, owner="", epoch=0)
         if await self._store.create(saga) is not None:
-            check_same(await self._store.read(saga_id), intake)
+            stored = await self._store.read(saga_id)
+            check_same(saga_id, stored.head.name, stored.params, intake)
         return Handle(self, saga_id, intake.decode_output)
 
     def handle(self, saga_id: UUID) -> Handle[Any]:

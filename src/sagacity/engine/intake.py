@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from sagacity.core.events import Event
     from sagacity.core.state import SagaState
     from sagacity.core.values import Json
-    from sagacity.ports.store import StoredSaga
 
 MAX_LABELS: Final = 64
 MAX_LABEL_CHARS: Final = 256
@@ -126,13 +125,13 @@ def new_saga(
     )
 
 
-def check_same(stored: StoredSaga, intake: Intake) -> None:
+def check_same(saga_id: UUID, name: str, params: Json, intake: Intake) -> None:
     """Check that creating again under a used id means the saga that is there.
 
     Raises:
         SagaExists: it has another name or other params.
     """
-    if stored.head.name != intake.dag.name:
-        raise SagaExists(stored.head.id, f'it is a "{stored.head.name}"')
-    if stored.params != intake.params:
-        raise SagaExists(stored.head.id, "its params are others")
+    if name != intake.dag.name:
+        raise SagaExists(saga_id, f'it is a "{name}"')
+    if params != intake.params:
+        raise SagaExists(saga_id, "its params are others")

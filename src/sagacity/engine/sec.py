@@ -222,7 +222,8 @@ class Sec:
             now_ms=system.wall_ms(), owner=self._owner, epoch=driving.epoch,
         )  # fmt: skip
         if await self._store.create(saga) is not None:
-            check_same(await self._store.read(saga_id), intake)
+            stored = await self._store.read(saga_id)
+            check_same(saga_id, stored.head.name, stored.params, intake)
         return Handle(self, saga_id, intake.decode_output)
 
     @overload
@@ -288,8 +289,12 @@ class Sec:
 
     async def _attach(self, saga_id: UUID, intake: Intake) -> Any:
         """Wait for a saga that exists, starting it if nobody has."""
+        running = self._driving().running(saga_id)
+        if running is not None:  # perhaps being created at this moment, and not stored yet
+            check_same(saga_id, running.name, running.state.params, intake)
+            return result_of(saga_id, await self.wait(saga_id), intake.decode_output)
         stored = await self._store.read(saga_id)
-        check_same(stored, intake)
+        check_same(saga_id, stored.head.name, stored.params, intake)
         if stored.head.state is SagaStatus.READY:
             with suppress(SagaStateError):  # somebody else was faster, which is as good
                 await self.start(saga_id)
@@ -395,15 +400,18 @@ class Sec:
     async def wait(self, saga_id: UUID) -> Ending:
         """Wait until the saga has ended or is stuck; as `Handle.wait`."""
         driving = self._driving()
-        waiter = driving.waiter(saga_id)
-        try:
-            if saga_id not in driving.active:
-                ending = await self._ending(saga_id)
-                if ending is not None:
-                    return ending
-            return await waiter
-        finally:
-            driving.forget_waiter(saga_id, waiter)
+        while True:
+            waiter = driving.waiter(saga_id)
+            try:
+                if saga_id not in driving.active:
+                    ending = await self._ending(saga_id)
+                    if ending is not None:
+                        return ending
+                return await waiter
+            except AlreadyThereError:
+                pass  # somebody tried to create it again; it is what it was
+            finally:
+                driving.forget_waiter(saga_id, waiter)
 
     async def _ending(self, saga_id: UUID) -> Ending | None:
         stored = await self._store.read(saga_id)
