@@ -11,7 +11,7 @@ import inspect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sagacity.core.dag import Undoing
+from sagacity.core.dag import NodeKind, Undoing
 from sagacity.core.paths import MAX_NAME_CHARS
 from sagacity.core.values import decode, encode
 from sagacity.errors import DagError
@@ -185,7 +185,7 @@ class ActionRegistry:
         """Say what `dag` needs that is not here: one text for each action, empty if none."""
         missing: dict[str, None] = {}
         for node in dag.nodes:
-            if not node.action:
+            if node.kind is not NodeKind.ACTION:
                 continue
             action = self._actions.get(node.action)
             if action is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sagacity.core.values import decode, encode
+from sagacity.core.values import MAX_DEPTH, decode, encode
 from sagacity.errors import LogCorrupt
 
 if TYPE_CHECKING:
@@ -72,6 +72,20 @@ def leaves(binding: Binding) -> Iterator[Const | OutputOf | ParamsOf]:
                 yield from leaves(member)
         case _:
             yield binding
+
+
+def is_too_deep(binding: Binding) -> bool:
+    """Whether `binding` is nested deeper than a value can be."""
+    stack: list[tuple[Binding, int]] = [(binding, 0)]
+    while stack:
+        each, depth = stack.pop()
+        if depth > MAX_DEPTH:
+            return True
+        if isinstance(each, ListOf):
+            stack += [(item, depth + 1) for item in each.items]
+        elif isinstance(each, ObjectOf):
+            stack += [(member, depth + 1) for _, member in each.members]
+    return False
 
 
 def moved(binding: Binding, nodes: Mapping[int, int], constants: int, scope: int) -> Binding:

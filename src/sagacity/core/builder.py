@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from sagacity.core.bindings import OutputOf
-from sagacity.core.dag import Node, NodeKind, OnStuck, Siblings, Undoing
+from sagacity.core.dag import Dag, Node, NodeKind, OnStuck, Siblings, Undoing
 from sagacity.core.draft import DagDraft
 from sagacity.core.paths import MAX_NAME_CHARS
 from sagacity.core.values import NULL, encode
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from enum import StrEnum
 
     from sagacity.core.actions import Action
-    from sagacity.core.dag import Dag
 
 _Choice = TypeVar("_Choice", bound="StrEnum")
 
@@ -93,19 +92,21 @@ class DagBuilder:
         before = self._last
         if len(before) > 1 and len(nodes) > 1:
             before = [self._draft.join(before)]
-        earlier = dict(self._names)
+        # Apart until the stage is whole: its nodes do not depend on one another.
+        stage: dict[str, int] = {}
         exits: list[int] = []
         for spec in cast("Sequence[object]", nodes):
             if not isinstance(spec, NodeSpec):
                 self._mistakes.append(f"{spec!r:.60} is not a node: use Node.action and the like")
                 continue
-            if spec.name in self._names:
+            if spec.name in self._names or spec.name in stage:
                 self._mistakes.append(f'node "{spec.name}": the name is used more than once')
-            entry, exit_ = self._add(spec, before, earlier)
+            entry, exit_ = self._add(spec, before)
             exits.append(exit_)
-            self._names[spec.name] = exit_
+            stage[spec.name] = exit_
             if not before:
                 self._roots.append(entry)
+        self._names |= stage
         self._last = exits
 
     def build(self) -> Dag:
@@ -119,17 +120,25 @@ class DagBuilder:
             mistakes.append("the saga must end in exactly one node")
         if len(self._name) > MAX_NAME_CHARS:
             mistakes.append(f"the name of the saga is over {MAX_NAME_CHARS} characters")
-        if mistakes:
-            raise DagError(self._name, mistakes)
+        try:
+            dag = self._finished(self._draft.copy())
+        except DagError as error:
+            mistakes += [each for each in error.mistakes if each not in mistakes]
+        else:
+            if not mistakes:
+                return dag
+        raise DagError(self._name, mistakes)
+
+    def _finished(self, draft: DagDraft) -> Dag:
         # Steno's numbering: the start is second to last, the end last.
-        start = self._draft.add(Node(NodeKind.START))
+        start = draft.add(Node(NodeKind.START))
         for root in self._roots:
-            self._draft.connect([start], root)
-        self._draft.add(Node(NodeKind.END), self._last)
-        return self._draft.finish(
+            draft.connect([start], root)
+        draft.add(Node(NodeKind.END), self._last)
+        return draft.finish(
             self._name,
             version=self._version,
-            output=OutputOf(self._last[0]),
+            output=OutputOf(self._last[0]) if self._last else None,
             siblings=self._siblings,
             on_stuck=self._on_stuck,
             # Constants stand for inputs here (a subsaga's params are one): they differ
@@ -137,12 +146,10 @@ class DagBuilder:
             dynamic=True,
         )
 
-    def _add(
-        self, spec: NodeSpec, before: Sequence[int], earlier: dict[str, int]
-    ) -> tuple[int, int]:
+    def _add(self, spec: NodeSpec, before: Sequence[int]) -> tuple[int, int]:
         """Add one node or block; return where it begins and ends."""
-        if spec.dag is not None:
-            return self._add_subsaga(spec, spec.dag, before, earlier)
+        if spec.kind is NodeKind.SUBSAGA_END:
+            return self._add_subsaga(spec, before)
         if spec.kind is NodeKind.CONSTANT:
             try:
                 value = encode(spec.value)
@@ -157,16 +164,18 @@ class DagBuilder:
         index = self._draft.add(node, before)
         return index, index
 
-    def _add_subsaga(
-        self, spec: NodeSpec, dag: Dag, before: Sequence[int], earlier: dict[str, int]
-    ) -> tuple[int, int]:
-        source = earlier.get(spec.params_node)
+    def _add_subsaga(self, spec: NodeSpec, before: Sequence[int]) -> tuple[int, int]:
+        source = self._names.get(spec.params_node)
         if source is None:
             self._mistakes.append(
                 f'subsaga "{spec.name}": its params come from node "{spec.params_node}", '
                 "but it does not depend on any such node"
             )
         params = None if source is None else OutputOf(source)
+        dag = cast("object", spec.dag)
+        if not isinstance(dag, Dag):
+            self._mistakes.append(f'subsaga "{spec.name}": {dag!r:.60} is no Dag')
+            dag = Dag(spec.name, (), ())
         return self._draft.add_subsaga(spec.name, dag, params, before)
 
     def _choice(self, choices: type[_Choice], what: str, value: str) -> _Choice:

@@ -31,6 +31,7 @@ from sagacity.core.events import (
     Unwinding,
 )
 from sagacity.core.immutable import immutable
+from sagacity.core.values import encode_again
 from sagacity.errors import LogCorrupt
 
 if TYPE_CHECKING:
@@ -70,15 +71,19 @@ def decode_record(record: Json) -> tuple[int, int, list[Event]]:
     """
     try:
         document = orjson.loads(record)
+        match document:  # not `int()`: a bool would pass, and is no number
+            case [int(form), *_] if form != FORMAT:
+                raise LogCorrupt(f"record of format {form}; this build reads format {FORMAT}")
+            case [form, time_ms, epoch, [_, *_] as events] if (
+                type(form) is type(time_ms) is type(epoch) is int
+            ):
+                return time_ms, epoch, [_decode(event) for event in events]
+            case _:
+                raise LogCorrupt(f"not a record: {record!r:.100}")
     except orjson.JSONDecodeError as error:
         raise LogCorrupt(f"record is not JSON: {error}") from error
-    match document:
-        case [int(form), *_] if form != FORMAT:
-            raise LogCorrupt(f"record of format {form}; this build reads format {FORMAT}")
-        case [int(), int(time_ms), int(epoch), [_, *_] as events]:
-            return time_ms, epoch, [_decode(event) for event in events]
-        case _:
-            raise LogCorrupt(f"not a record: {record!r:.100}")
+    except RecursionError as error:
+        raise LogCorrupt("record is nested deeper than any of ours") from error
 
 
 def decode_log(records: Iterable[tuple[int, Json]]) -> Iterator[LoggedEvent]:
@@ -111,14 +116,10 @@ def _error_document(error: ErrorRecord) -> list[Any]:
 def _error(document: Any) -> ErrorRecord:
     match document:
         case [str(kind), str(message), str(class_name), bool(has_data), data, str(traceback)]:
-            stored = _json(data) if has_data else None
+            stored = encode_again(data) if has_data else None
             return ErrorRecord(ErrorKind(kind), message, class_name, stored, traceback)
         case _:
             raise LogCorrupt(f"not an error: {document!r:.100}")
-
-
-def _json(value: Any) -> Json:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 _ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
@@ -153,17 +154,17 @@ def _decode(document: Any) -> Event:
                 return Unwinding(reason)
             case ["finished", str(outcome)]:
                 return Finished(FinalState(outcome))
-            case ["started", int(node), int(attempt)]:
+            case ["started", node, attempt] if type(node) is type(attempt) is int:
                 return Started(node, attempt)
-            case ["succeeded", int(node), output]:
-                return Succeeded(node, _json(output))
-            case ["failed", int(node), str(effect), error]:
+            case ["succeeded", node, output] if type(node) is int:
+                return Succeeded(node, encode_again(output))
+            case ["failed", node, str(effect), error] if type(node) is int:
                 return Failed(node, _error(error), Effect(effect))
-            case ["undo_started", int(node), int(attempt)]:
+            case ["undo_started", node, attempt] if type(node) is type(attempt) is int:
                 return UndoStarted(node, attempt)
-            case ["undo_finished", int(node), str(how)]:
+            case ["undo_finished", node, str(how)] if type(node) is int:
                 return UndoFinished(node, How(how))
-            case ["undo_failed", int(node), error]:
+            case ["undo_failed", node, error] if type(node) is int:
                 return UndoFailed(node, _error(error))
             case _:
                 raise LogCorrupt(f"not an event: {document!r:.100}")

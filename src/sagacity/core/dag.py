@@ -22,7 +22,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from sagacity.core import paths
-from sagacity.core.bindings import Const, OutputOf, ParamsOf, leaves
+from sagacity.core.bindings import Const, OutputOf, ParamsOf, is_too_deep, leaves
+from sagacity.core.values import MAX_DEPTH
 from sagacity.errors import DagError, LogCorrupt, NoSuchNode
 
 if TYPE_CHECKING:
@@ -328,8 +329,6 @@ def _name_mistakes(dag: Dag) -> list[str]:
             continue
         if path in seen:
             mistakes.append(f'node "{path}": the name is used more than once')
-        if node.kind is NodeKind.ACTION and not node.action:
-            mistakes.append(f'node "{path}": it has no action')
         if node.undoing is Undoing.KNOWN and not node.atomic:
             mistakes.append(
                 f'node "{path}": its undo cannot meet an unknown outcome and it is not atomic'
@@ -413,6 +412,8 @@ def _is_behind(dag: Dag, anchors: Sequence[int], node: int, start: int) -> bool:
 def _unreachable(
     dag: Dag, anchors: Sequence[int], node: int | None, binding: Binding
 ) -> list[str]:
+    if is_too_deep(binding):
+        return [f"nested deeper than {MAX_DEPTH}"]
     count = len(dag.nodes)
     mistakes: list[str] = []
     found = list(leaves(binding))

@@ -14,7 +14,7 @@ import orjson
 
 from sagacity.core import bindings
 from sagacity.core.dag import Dag, Node, NodeKind, OnStuck, Siblings, Undoing
-from sagacity.core.values import decode
+from sagacity.core.values import decode, encode_again
 from sagacity.errors import DagError, LogCorrupt
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def read_constants(text: Json) -> tuple[Json, ...]:
     """
     match decode(text):
         case [*constants]:
-            return tuple(_json(each) for each in constants)
+            return tuple(encode_again(each) for each in constants)
         case _:
             raise LogCorrupt(f"not a list of constants: {text!r:.100}")
 
@@ -77,7 +77,16 @@ def dag_of(document: Json, constants: Json = b"[]") -> Dag:
     Raises:
         LogCorrupt: it is damaged, or of a format that this build does not know.
     """
-    match decode(document):
+    try:
+        return _dag(decode(document), constants)
+    except (ValueError, DagError) as error:
+        raise LogCorrupt(f"not a definition: {error}") from error
+    except RecursionError as error:
+        raise LogCorrupt("a definition is nested deeper than any of ours") from error
+
+
+def _dag(document: Any, constants: Json) -> Dag:
+    match document:
         case {"format": int(form)} if form != FORMAT:
             raise LogCorrupt(f"definition of format {form}; this build reads format {FORMAT}")
         case {
@@ -92,31 +101,24 @@ def dag_of(document: Json, constants: Json = b"[]") -> Dag:
             "constants": [*shared],
         }:
             own = read_constants(constants)
-            try:
-                return Dag(
-                    name=name,
-                    version=version,
-                    nodes=tuple(_node(node) for node in nodes),
-                    edges=tuple(_edge(edge) for edge in edges),
-                    output=None if output is None else bindings.from_document(output),
-                    constants=own if dynamic else tuple(_json(each) for each in shared),
-                    siblings=Siblings(siblings),
-                    on_stuck=OnStuck(on_stuck),
-                    dynamic=dynamic,
-                )
-            except (ValueError, DagError) as error:
-                raise LogCorrupt(f"not a definition: {error}") from error
+            return Dag(
+                name=name,
+                version=version,
+                nodes=tuple(_node(node) for node in nodes),
+                edges=tuple(_edge(edge) for edge in edges),
+                output=None if output is None else bindings.from_document(output),
+                constants=own if dynamic else tuple(encode_again(each) for each in shared),
+                siblings=Siblings(siblings),
+                on_stuck=OnStuck(on_stuck),
+                dynamic=dynamic,
+            )
         case _:
             raise LogCorrupt(f"not a definition: {document!r:.100}")
 
 
-def _json(value: Any) -> Json:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-
-
 def _edge(document: Any) -> tuple[int, int]:
     match document:
-        case [int(parent), int(child)]:
+        case [parent, child] if type(parent) is type(child) is int:
             return parent, child
         case _:
             raise LogCorrupt(f"not an edge: {document!r:.100}")

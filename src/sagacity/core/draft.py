@@ -33,6 +33,13 @@ class DagDraft:
         self._edges: list[tuple[int, int]] = []
         self._joins = 0
 
+    def copy(self) -> DagDraft:
+        """Return a draft that is the same and grows apart."""
+        other = DagDraft()
+        other.nodes, other.constants = list(self.nodes), list(self.constants)
+        other._edges, other._joins = list(self._edges), self._joins
+        return other
+
     def constant(self, value: Json) -> Const:
         """Keep a constant and return the binding to it."""
         self.constants.append(value)

@@ -84,18 +84,18 @@ def outcome_of(state: SagaState) -> Outcome | None:
 
 
 def all_errors(state: SagaState) -> tuple[NodeError, ...]:
-    """Return the errors of dos, then those of undos, each in the order of the log."""
-    return do_errors(state) + undo_errors(state)
+    """Return the errors of actions and undos, in the order of the log."""
+    return tuple(_told(state, node, error, effect) for node, error, effect in state.failures)
 
 
 def do_errors(state: SagaState) -> tuple[NodeError, ...]:
     """Return the errors of actions, in the order of the log."""
-    return tuple(_told(state, node, error, effect) for node, error, effect in state.errors)
+    return tuple(error for error in all_errors(state) if not error.undo)
 
 
 def undo_errors(state: SagaState) -> tuple[NodeError, ...]:
     """Return the errors of undos, in the order of the log."""
-    return tuple(_told(state, node, error, None) for node, error in state.undo_errors)
+    return tuple(error for error in all_errors(state) if error.undo)
 
 
 def _told(state: SagaState, node: int, error: ErrorRecord, effect: Effect | None) -> NodeError:

@@ -75,7 +75,7 @@ class SagaState(SagaData):
         "attempts",
         "created",
         "direction",
-        "errors",
+        "failures",
         "finished",
         "in_flight",
         "interrupted",
@@ -85,7 +85,6 @@ class SagaState(SagaData):
         "status",
         "stuck_on",
         "undo_attempts",
-        "undo_errors",
         "unmet",
         "waiting",
     )
@@ -103,8 +102,8 @@ class SagaState(SagaData):
         self.status: list[NodeStatus] = [_NEVER_STARTED] * count
         self.attempts: dict[int, int] = {}
         self.undo_attempts: dict[int, int] = {}
-        self.errors: list[tuple[int, ErrorRecord, Effect]] = []
-        self.undo_errors: list[tuple[int, ErrorRecord]] = []
+        self.failures: list[tuple[int, ErrorRecord, Effect | None]] = []
+        """Node, error and effect, in the order of the log; of an undo without an effect."""
         self.unmet: list[int] = list(dag.indegrees)
         self.in_flight: set[int] = set()
         """Nodes whose do or undo the owner has begun and not ended."""
@@ -133,6 +132,16 @@ class SagaState(SagaData):
     def halted(self) -> bool:
         """Whether nothing new may begin because an undo failed (`on_stuck="halt"`)."""
         return bool(self.stuck_on) and self.dag.on_stuck is OnStuck.HALT
+
+    @property
+    def errors(self) -> list[tuple[int, ErrorRecord, Effect]]:
+        """The errors of dos, in the order of the log."""
+        return [(node, error, effect) for node, error, effect in self.failures if effect]
+
+    @property
+    def undo_errors(self) -> list[tuple[int, ErrorRecord]]:
+        """The errors of undos, in the order of the log."""
+        return [(node, error) for node, error, effect in self.failures if not effect]
 
     # -- the fold ----------------------------------------------------------
 
@@ -232,7 +241,7 @@ class SagaState(SagaData):
         node = event.node
         self._check(event)
         self._end(node)
-        self.errors.append((node, event.error, event.effect))
+        self.failures.append((node, event.error, event.effect))
         if event.effect is Effect.NONE:
             self.status[node] = NodeStatus.FAILED
             self._settle(node)
@@ -276,7 +285,7 @@ class SagaState(SagaData):
         self._check(event)
         self._end(node)
         self.status[node] = NodeStatus.UNDO_FAILED
-        self.undo_errors.append((node, event.error))
+        self.failures.append((node, event.error, None))
         self.stuck_on[node] = StuckReason.UNDO_FAILED
 
     # -- what the handlers share --------------------------------------------
@@ -341,7 +350,8 @@ class SagaState(SagaData):
                     self.status[child] = _SUCCEEDED
                     stack.append(child)
                 else:
-                    self._enlist(child)
+                    self.waiting[child] = None
+                    self.agenda.append(child)
 
     def _settle(self, node: int) -> None:
         """`node` holds nothing any more: its parents may be undone, markers at once."""

@@ -59,6 +59,18 @@ def decode(text: Json) -> Any:
         raise LogCorrupt(f"stored value is not JSON: {error}") from error
 
 
+def encode_again(value: Any) -> Json:
+    """Return the canonical JSON of a part of what was read from a store.
+
+    Raises:
+        LogCorrupt: it is nested deeper than any value that was written.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise LogCorrupt(f"not a stored value: {error}") from error
+
+
 def canonical(text: bytes | str, *, limit_bytes: int = MAX_VALUE_BYTES) -> Json:
     """Return the canonical form of JSON text that came from outside.
 

@@ -169,16 +169,17 @@ class Execution:
             NotOwner: another coordinator has the saga now.
         """
         env, state = self._env, self.state
-        events = self.take_events()
+        events, self._batch = self._batch, []
+        count = len(events)
         now = env.wall_ms()
         append = Append(
-            saga_id=self.saga_id,
-            epoch=self.epoch,
-            expected_sequence=state.sequence - len(events),
-            record=encode_record(events, time_ms=now, epoch=self.epoch),
-            event_count=len(events),
-            summary=summary_of(state),
-            updated_ms=now,
+            self.saga_id,
+            self.epoch,
+            state.sequence - count,
+            encode_record(events, time_ms=now, epoch=self.epoch),
+            count,
+            summary_of(state),
+            now,
         )
         try:
             await env.store.append(append)
@@ -186,7 +187,8 @@ class Execution:
             raise
         except StoreError as error:
             await env.insist(append, error)
-        self.acknowledged(events)
+        if env.recorded is not None:
+            self.acknowledged(events)
 
     def acknowledged(self, events: list[Event]) -> None:
         """Tell observers what has become durable."""
@@ -245,7 +247,7 @@ class Execution:
             self.decide()
             if self._batch:
                 await self.commit()
-            if state.finished is not None or state.stuck is not None:
+            if state.finished is not None or (state.stuck_on and state.stuck is not None):
                 return True
             starting, self._starting = self._starting, []
             if len(starting) == 1 and not self._parked and len(state.in_flight) == 1:
@@ -361,8 +363,10 @@ class Execution:
         self._wake_up()
 
     def _take_outcome(self, command: RunAction | RunUndo, event: Event) -> None:
-        self._attempt_tasks.pop(command.node, None)
-        self._release(command.node)
+        node = command.node
+        if self._attempt_tasks:
+            self._attempt_tasks.pop(node, None)
+        self._env.slots.release(self._held.pop(node))
         self.record(event)
 
     def _cancel_siblings(self) -> None:

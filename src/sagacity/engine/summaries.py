@@ -35,7 +35,7 @@ def status_of(state: SagaState) -> SagaStatus:
         return SagaStatus(state.finished.value)
     if not state.started:
         return SagaStatus.READY
-    if state.stuck is not None:
+    if state.stuck_on and state.stuck is not None:
         return SagaStatus.STUCK
     if not state.attempts and state.direction is Direction.FORWARD:
         return SagaStatus.QUEUED
