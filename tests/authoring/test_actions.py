@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sagacity.authoring import Context, action, make_context, saga
+from sagacity.authoring.typed_action import TypedAction
 from sagacity.core.actions import Action, ActionRegistry
 from sagacity.core.dag import Undoing
 from sagacity.errors import DagError, ValueNotStorable
@@ -57,6 +58,12 @@ def test_the_engine_sees_what_was_declared() -> None:
     assert typed.undo is refund
     assert (count.typed.name, count.typed.do_blocks, count.typed.undo) == ("count it", True, None)
     assert count.typed.undoing is Undoing.NOTHING
+
+
+def test_an_action_shows_what_it_is() -> None:
+    """Its name and version, and not the whole machinery."""
+    assert repr(charge.typed) == '<action "charge" version 2>'
+    assert charge.name == "charge"
 
 
 def test_actions_can_be_registered() -> None:
@@ -147,29 +154,28 @@ async def generator(ctx: Context) -> Any:
 async def opaque(ctx: Context, value: inspect.Signature) -> None: ...
 
 
-async def unresolved(
-    ctx: Context,
-) -> "Nowhere": ...  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
+async def unresolved(ctx: Context) -> None: ...
 
 
-@pytest.mark.parametrize(
-    ("function", "text"),
-    [
-        (no_context, "the first parameter must be the context (ctx: Context)"),
-        (other_context, 'parameter "trip": the first parameter must be the context'),
-        (variadic, 'parameter "numbers": *args and **kwargs have no names'),
-        (variadic, 'parameter "named": *args and **kwargs have no names'),
-        (positional, 'parameter "number": it is positional-only'),
-        (generator, "it is a generator function"),
-        (opaque, 'parameter "value": Signature has no JSON form'),
-        (unresolved, "its result: annotation 'Nowhere' cannot be resolved"),
-    ],
-)
-def test_functions_that_cannot_be_actions_are_told(
-    function: Callable[..., Any], text: str
-) -> None:
+unresolved.__annotations__["return"] = "Nowhere"
+
+NO_ACTIONS: list[tuple[Callable[..., Any], str]] = [
+    (no_context, "the first parameter must be the context (ctx: Context)"),
+    (other_context, 'parameter "trip": the first parameter must be the context'),
+    (variadic, 'parameter "numbers": *args and **kwargs have no names'),
+    (variadic, 'parameter "named": *args and **kwargs have no names'),
+    (positional, 'parameter "number": it is positional-only'),
+    (generator, "it is a generator function"),
+    (opaque, 'parameter "value": Signature has no JSON form'),
+    (unresolved, "its result: annotation 'Nowhere' cannot be resolved"),
+]
+
+
+@pytest.mark.parametrize(("function", "text"), NO_ACTIONS)
+def test_functions_that_cannot_be_actions_are_told(function: Callable[..., Any], text: str) -> None:
     """What is wrong with a function is a mistake of the saga that uses it."""
-    made: Any = action(read_only=True)(function)
+    decorate: Any = action(read_only=True)
+    made = decorate(function)
 
     def declare() -> None:
         @saga
@@ -184,10 +190,10 @@ def test_a_missing_annotation_is_any_json() -> None:
     """Without annotations an action takes and gives whatever JSON there is."""
 
     @action(read_only=True)
-    async def loose(ctx, value):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202  # pyright: ignore
-        return value
+    async def loose(ctx, value):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202  # pyright: ignore[reportMissingParameterType, reportUnknownParameterType, reportUnknownVariableType]
+        return value  # pyright: ignore[reportUnknownVariableType]
 
-    typed = loose.typed
+    typed: TypedAction = loose.typed  # pyright: ignore[reportUnknownMemberType]
     assert typed.do_arguments({"value": b'{"a":[1]}'}) == {"value": {"a": [1]}}
     assert typed.encode_output({"a": [1]}) == b'{"a":[1]}'
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from sagacity.authoring import Context, action, make_context, saga
+from sagacity.authoring.annotations import hints_of
 from tests.authoring.driving import finished, mistakes_in, run
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def test_classes_of_a_function_are_found() -> None:
     @book.undo
     async def unbook(ctx: Context[Trip], model: Model | None, trip: Trip) -> None: ...
 
-    @book_more(action)
+    @action(read_only=True)
     async def more(ctx: Context, pair: Pair, fast: bool) -> Pair:
         return pair
 
@@ -77,10 +78,6 @@ def test_classes_of_a_function_are_found() -> None:
     model = Model(pair=Pair(1, {"fast": True}))
     assert run(outer, Trip(model, [model.pair])) == model.pair
     assert finished(unbook(make_context(), None, Trip(model, []))) is None
-
-
-def book_more(decorate: Any) -> Any:
-    return decorate(read_only=True)
 
 
 def test_names_of_all_enclosing_functions_are_found() -> None:
@@ -109,7 +106,7 @@ def test_names_of_all_enclosing_functions_are_found() -> None:
 
         return s
 
-    assert Shadowed
+    assert Shadowed(1).wrong == 1
     assert run(declare(), Trip(3)) == 3
 
 
@@ -122,13 +119,37 @@ def test_what_is_imported_for_checkers_only_is_a_mistake() -> None:
     def declare() -> None:
         @saga
         def s() -> None:
-            price.node(1)  # type: ignore[arg-type]  # pyright: ignore
+            price.node(cast("Decimal", 1))
 
-    assert mistakes_in(declare) == (
-        'saga "s", node "price", parameter "amount": annotation \'Decimal\' cannot be resolved '
-        "(name 'Decimal' is not defined); it must name what can be imported or is defined before "
-        "the function",
-    )
+    (mistake,) = mistakes_in(declare)
+    assert mistake.startswith('saga "s", node "price", parameter "amount": annotation \'Decimal\'')
+    assert "cannot be resolved (name 'Decimal' is not defined)" in mistake
+
+
+@dataclass
+class Unreadable:
+    amount: Decimal
+
+
+def test_fields_of_unknown_type_may_be_anything() -> None:
+    """Whether a record can be read is told once, by its parameter, and not by each field."""
+
+    @action(read_only=True)
+    async def look(ctx: Context, value: int) -> int:
+        return value
+
+    def declare() -> None:
+        @saga
+        def s(params: Unreadable) -> None:
+            look.node(cast("int", params.amount))
+
+    (mistake,) = mistakes_in(declare)
+    assert mistake.startswith('saga "s", parameter "params": Unreadable has no JSON form')
+
+
+def test_hints_that_cannot_be_resolved_are_unknown() -> None:
+    """One name that is not there hides the types of all fields, and their names stay."""
+    assert hints_of(Unreadable, {}) == {"amount": Any}
 
 
 def test_the_type_of_dependencies_need_not_be_there() -> None:

@@ -2,11 +2,11 @@ import datetime as dt
 import enum
 import math
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, NotRequired, TypeVar
 from typing import TypedDict as TypingTypedDict
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, computed_field
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from sagacity.authoring.codecs import NoCodecError, codec_for
 from sagacity.core.values import MAX_DEPTH, MAX_VALUE_BYTES
@@ -114,10 +114,10 @@ class Numbers(RootModel[list[int]]): ...
 
 Cents = NewType("Cents", int)
 
-UTC = dt.timezone.utc
+UTC = dt.UTC
 NOON = dt.datetime(2024, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
 ID = uuid.UUID(int=99)
-MODEL = Model(amountCents=5, readAs=6, when=NOON)
+MODEL = Model.model_validate({"amountCents": 5, "readAs": 6, "when": NOON})
 STRICT = Strict(
     when=NOON,
     id=ID,
@@ -130,74 +130,77 @@ STRICT = Strict(
 INNER = Inner(Colour.RED, Pair(1, dt.date(2024, 2, 29)))
 
 
+STORABLE: list[tuple[Any, Any]] = [
+    (Any, {"a": [1, 2.5, None, True, "x"]}),
+    (object, [1]),
+    (None, None),
+    (bool, True),
+    (int, -(2**63)),
+    (int, 2**64 - 1),
+    (float, 0.1),
+    (float, 3),
+    (str, "é\n\u2028"),
+    (dict, {"a": {"b": []}}),
+    (dict[str, Any], {"a": [{}]}),
+    (dict[str, int], {"b": 1, "a": 2}),
+    (dict[int, str], {1: "x"}),
+    (dict[uuid.UUID, int], {ID: 1}),
+    (list, [1, "a", None]),
+    (list[Any], [1, "a", None]),
+    (list[dt.date], [dt.date.min, dt.date.max]),
+    (Sequence[int], [1, 2]),
+    (set[int], {1, 2}),
+    (frozenset[str], frozenset({"a"})),
+    (tuple[int, str], (1, "a")),
+    (tuple[dt.date, ...], (dt.date(2024, 1, 1),)),
+    (Colour, Colour.DEEP),
+    (Size, Size.BIG),
+    (Literal["a", 3], 3),
+    (dt.datetime, NOON),
+    (dt.datetime, NOON.replace(tzinfo=None)),
+    (dt.datetime, dt.datetime(2024, 5, 1, 12, tzinfo=ZoneInfo("Europe/Paris"))),
+    (dt.datetime, dt.datetime.max.replace(tzinfo=UTC)),
+    (dt.date, dt.date(2024, 2, 29)),
+    (dt.time, dt.time(23, 59, 59, 999999)),
+    (dt.time, dt.time(1, 2, tzinfo=UTC)),
+    (dt.timedelta, dt.timedelta(days=-3, microseconds=1)),
+    (dt.timedelta, dt.timedelta.max),
+    (dt.timedelta, dt.timedelta.min),
+    (uuid.UUID, ID),
+    (Decimal, Decimal("1.10")),
+    (Decimal, Decimal("-1E+20")),
+    (Path, Path("a/b")),
+    (bytes, "é".encode()),
+    (Cents, Cents(3)),
+    (Annotated[int, Field(gt=0)], 3),
+    (int | None, None),
+    (int | str, "3"),
+    (int | str, 3),
+    (float | int, 3),
+    (Inner | None, INNER),
+    (Pair, Pair(3)),
+    (list[Pair], [Pair(3), Pair(4, dt.date(1999, 1, 1))]),
+    (Inner, INNER),
+    (Outer, Outer(INNER, [INNER], {"a": INNER, "b": None})),
+    (Slotted, Slotted(3)),
+    (Box[int], Box(3)),
+    (Box[list[dt.date]], Box([dt.date(2024, 1, 1)])),
+    (Options, {"fast": True}),
+    (Options, {"fast": True, "note": dt.date(2024, 1, 1)}),
+    (OldOptions, {"fast": True, "inner": [{"fast": False}]}),
+    (HoldsOld, HoldsOld({"fast": True, "inner": []})),
+    (Model, MODEL),
+    (list[Model], [MODEL]),
+    (Strict, STRICT),
+    (Cat | Dog, Dog(barks=True)),
+    (Annotated[Cat | Dog, Field(discriminator="kind")], Cat(lives=9)),
+    (Numbers, Numbers([1, 2])),
+]
+
+
 @pytest.mark.parametrize(
     ("type_", "value"),
-    [
-        (Any, {"a": [1, 2.5, None, True, "x"]}),
-        (object, [1]),
-        (None, None),
-        (bool, True),
-        (int, -(2**63)),
-        (int, 2**64 - 1),
-        (float, 0.1),
-        (float, 3),
-        (str, "é\n\u2028"),
-        (dict, {"a": {"b": []}}),
-        (dict[str, Any], {"a": [{}]}),
-        (dict[str, int], {"b": 1, "a": 2}),
-        (dict[int, str], {1: "x"}),
-        (dict[uuid.UUID, int], {ID: 1}),
-        (list, [1, "a", None]),
-        (list[Any], [1, "a", None]),
-        (list[dt.date], [dt.date.min, dt.date.max]),
-        (Sequence[int], [1, 2]),
-        (set[int], {1, 2}),
-        (frozenset[str], frozenset({"a"})),
-        (tuple[int, str], (1, "a")),
-        (tuple[dt.date, ...], (dt.date(2024, 1, 1),)),
-        (Colour, Colour.DEEP),
-        (Size, Size.BIG),
-        (Literal["a", 3], 3),
-        (dt.datetime, NOON),
-        (dt.datetime, dt.datetime(2024, 5, 1, 12)),
-        (dt.datetime, dt.datetime(2024, 5, 1, 12, tzinfo=ZoneInfo("Europe/Paris"))),
-        (dt.datetime, dt.datetime.max),
-        (dt.date, dt.date(2024, 2, 29)),
-        (dt.time, dt.time(23, 59, 59, 999999)),
-        (dt.time, dt.time(1, 2, tzinfo=UTC)),
-        (dt.timedelta, dt.timedelta(days=-3, microseconds=1)),
-        (dt.timedelta, dt.timedelta.max),
-        (dt.timedelta, dt.timedelta.min),
-        (uuid.UUID, ID),
-        (Decimal, Decimal("1.10")),
-        (Decimal, Decimal("-1E+20")),
-        (Path, Path("a/b")),
-        (bytes, "é".encode()),
-        (Cents, Cents(3)),
-        (Annotated[int, Field(gt=0)], 3),
-        (int | None, None),
-        (int | str, "3"),
-        (int | str, 3),
-        (float | int, 3),
-        (Inner | None, INNER),
-        (Pair, Pair(3)),
-        (list[Pair], [Pair(3), Pair(4, dt.date(1999, 1, 1))]),
-        (Inner, INNER),
-        (Outer, Outer(INNER, [INNER], {"a": INNER, "b": None})),
-        (Slotted, Slotted(3)),
-        (Box[int], Box(3)),
-        (Box[list[dt.date]], Box([dt.date(2024, 1, 1)])),
-        (Options, {"fast": True}),
-        (Options, {"fast": True, "note": dt.date(2024, 1, 1)}),
-        (OldOptions, {"fast": True, "inner": [{"fast": False}]}),
-        (HoldsOld, HoldsOld({"fast": True, "inner": []})),
-        (Model, MODEL),
-        (list[Model], [MODEL]),
-        (Strict, STRICT),
-        (Cat | Dog, Dog(barks=True)),
-        (Annotated[Cat | Dog, Field(discriminator="kind")], Cat(lives=9)),
-        (Numbers, Numbers([1, 2])),
-    ],
+    STORABLE,
     ids=lambda each: repr(each)[:40],
 )
 def test_a_value_comes_back_as_it_was(type_: Any, value: Any) -> None:
@@ -307,6 +310,13 @@ class Limited:
     rest: list[Options] = field(default_factory=list)
 
 
+class Opaque:
+    """A class that pydantic knows nothing of."""
+
+    def __repr__(self) -> str:
+        return "Opaque()"  # without its address: test names must not differ from run to run
+
+
 loop: list[Any] = []
 loop.append(loop)
 deep: list[Any] = []
@@ -314,35 +324,36 @@ for _ in range(MAX_DEPTH + 1):
     deep = [deep]
 
 
+REFUSED: list[tuple[Any, Any, str]] = [
+    (float, math.nan, "nan is not a JSON number"),
+    (float, math.inf, "inf is not a JSON number"),
+    (Any, math.nan, "nan is not a JSON number"),
+    (dict[str, Any], {"a": math.nan}, "nan is not a JSON number"),
+    (Box[float], Box(math.nan), "nan is not a JSON number"),
+    (int, 2**64, "integer outside"),
+    (str, "\0", "NUL"),
+    (str, "\ud800", "surrogate"),
+    (str, "x" * MAX_VALUE_BYTES, "over the limit"),
+    (bytes, b"\xff", "no bytes: "),
+    (Any, deep, "nested deeper"),
+    (Any, Opaque(), "Opaque"),
+    (Box[Any], Box({"a": [math.nan]}), "nan is not a JSON number"),
+    (int, "x", "no int: Input should be a valid integer"),
+    (None, 3, "no None"),
+    (Slotted, 3, "no Slotted: Input should be"),
+    (Slotted, Slotted("x"), "no Slotted: "),  # type: ignore[arg-type]
+    (Limited, Limited(10), "it could not be read back: amount: Value error, too large"),
+    (Limited, Limited(1, [{}]), "it could not be read back: rest.0.fast: Field required"),  # type: ignore[typeddict-item]
+    (Literal["a"], "b", "no Literal['a']: "),
+]
+
+
 @pytest.mark.parametrize(
     ("type_", "value", "reason"),
-    [
-        (float, math.nan, "nan is not a JSON number"),
-        (float, math.inf, "inf is not a JSON number"),
-        (Any, math.nan, "nan is not a JSON number"),
-        (dict[str, Any], {"a": math.nan}, "nan is not a JSON number"),
-        (Box[float], Box(math.nan), "nan is not a JSON number"),
-        (int, 2**64, "integer outside"),
-        (str, "\0", "NUL"),
-        (str, "\ud800", "surrogate"),
-        (str, "x" * MAX_VALUE_BYTES, "over the limit"),
-        (bytes, b"\xff", "no bytes: "),
-        (Any, deep, "nested deeper"),
-        (Any, object(), "object"),
-        (Box[Any], Box({"a": [math.nan]}), "nan is not a JSON number"),
-        (int, "x", "no int: Input should be a valid integer"),
-        (None, 3, "no None"),
-        (Slotted, 3, "no Slotted: Input should be"),
-        (Slotted, Slotted("x"), "no Slotted: "),  # type: ignore[arg-type]
-        (Limited, Limited(10), "it could not be read back: amount: Value error, too large"),
-        (Limited, Limited(1, [{}]), "it could not be read back: rest.0.fast: Field required"),  # type: ignore[typeddict-item]
-        (Literal["a"], "b", "no Literal['a']: "),
-    ],
+    REFUSED,
     ids=lambda each: repr(each)[:40],
 )
-def test_what_cannot_be_stored_or_read_back_is_refused(
-    type_: Any, value: Any, reason: str
-) -> None:
+def test_what_cannot_be_stored_or_read_back_is_refused(type_: Any, value: Any, reason: str) -> None:
     """Refused before it is written, with the reason on one line."""
     with pytest.raises(ValueNotStorable) as caught:
         codec_for(type_).encode(value)
@@ -356,16 +367,9 @@ def test_a_value_that_contains_itself_is_refused() -> None:
         codec_for(Any).encode(loop)
 
 
-class Opaque:
-    """A class that pydantic knows nothing of."""
-
-
-@pytest.mark.parametrize("type_", [Opaque, list[Opaque], "Nowhere", Box["Nowhere"]])
+@pytest.mark.parametrize("type_", [Opaque, list[Opaque], Box[Opaque], Opaque | None])
 def test_a_type_without_json_has_no_codec(type_: Any) -> None:
     """It is told when the codec is asked for, not when the first value is there."""
-    if type_ == "Nowhere":
-        assert codec_for(type_).encode(1) == b"1"
-        return
     with pytest.raises(NoCodecError, match="has no JSON form"):
         codec_for(type_)
 
@@ -405,7 +409,7 @@ def test_reading_another_type_is_an_error() -> None:
 
 def test_warnings_never_reach_the_user(recwarn: pytest.WarningsRecorder) -> None:
     """A value that is not of its type is an error; pydantic's warnings are not shown."""
-    wrong: Callable[..., Any] = Slotted
+    wrong: Any = "x"
     with pytest.raises(ValueNotStorable):
-        codec_for(Slotted).encode(wrong("x"))
+        codec_for(Slotted).encode(Slotted(wrong))
     assert not recwarn.list

@@ -1,4 +1,5 @@
 import types
+from collections.abc import Callable
 from typing import Any
 
 from sagacity.authoring import Context, action, saga
@@ -57,6 +58,9 @@ def subsaga() -> None:
     in_subsaga.node()
 
 
+prepared_subsaga = subsaga.options(node="more")
+
+
 def names_of(declared: Any) -> set[str]:
     return {each.name for each in declared.actions}
 
@@ -67,7 +71,7 @@ def test_actions_are_found_in_the_code() -> None:
     @action(read_only=True)
     async def captured(ctx: Context) -> None: ...
 
-    later: Any
+    later: Callable[[], None]
 
     @saga(dynamic=True)
     def s(n: int) -> None:
@@ -78,7 +82,7 @@ def test_actions_are_found_in_the_code() -> None:
         module.act.node()
         Namespace.act.node()
         prepared.node()
-        subsaga.options(node="sub").node()
+        prepared_subsaga.node()
         later()
 
     assert names_of(s) == {
@@ -92,7 +96,7 @@ def test_actions_are_found_in_the_code() -> None:
         "in_subsaga",
     }
 
-    def later() -> None: ...
+    later = print
 
     s.dag_for(2)
 

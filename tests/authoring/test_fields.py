@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, NotRequired, TypeVar
 
 import pydantic.dataclasses
 import pytest
@@ -18,7 +18,7 @@ from pydantic import (
     field_serializer,
     model_serializer,
 )
-from typing_extensions import NotRequired, TypeAliasType, TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from sagacity.authoring.codecs import codec_for
 from sagacity.authoring.fields import NoFieldError, attribute, item
@@ -48,6 +48,7 @@ class Payment:
 class Box(Generic[T]):
     content: T
     more: list[T]
+    label: str = ""
 
 
 class Pair(NamedTuple):
@@ -122,6 +123,7 @@ class Foreign:
         (Alias, "amount", ("amount",), int),
         (Box[int], "content", ("content",), int),
         (Box[int], "more", ("more",), list[int]),
+        (Box[int], "label", ("label",), str),
         (Box, "content", ("content",), Any),
         (Pair, "second", (1,), str),
         (Checked, "amount", ("amount",), int),
@@ -242,7 +244,9 @@ def test_a_field_that_is_stored_in_two_ways_is_ambiguous() -> None:
     class Other(NamedTuple):
         amount: int
 
-    with pytest.raises(NoFieldError, match="stored differently in the members of Payment | Other"):
+    with pytest.raises(
+        NoFieldError, match=r"stored differently in the members of Payment \| Other"
+    ):
         attribute(Payment | Other, "amount", {})
 
 

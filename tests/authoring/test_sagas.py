@@ -1,8 +1,10 @@
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field
 
 from sagacity.authoring import Context, Saga, action, saga
 from sagacity.core.bindings import Const, ParamsOf
@@ -67,6 +69,28 @@ def test_params_are_stored_as_their_type_says() -> None:
         constant.encode_params(nothing)
     with pytest.raises(ValueNotStorable, match="no Trip"):
         legs.encode_params(nothing)
+
+
+def test_people_write_params_as_json() -> None:
+    """JSON from a command line is read as JSON says: a date is a text, strict or not."""
+
+    class Strict(BaseModel):
+        model_config = ConfigDict(strict=True)
+        day: dt.date = Field(alias="onDay")
+
+    @saga
+    def s(params: Strict) -> Any:
+        return look.node(params.day)
+
+    params = s.read_params('{"onDay": "2024-05-01"}')
+    assert params.day == dt.date(2024, 5, 1)
+    assert s.encode_params(params) == b'{"day":"2024-05-01"}'
+    assert constant.read_params("null") is None
+    for text in ('{"onDay": 3}', "{"):
+        with pytest.raises(ValueNotStorable, match="no Strict: "):
+            s.read_params(text)
+    with pytest.raises(ValueNotStorable):
+        constant.read_params("3")
 
 
 def test_the_output_is_read_as_its_type_says() -> None:
@@ -142,16 +166,19 @@ def test_subsagas_can_be_nested() -> None:
     assert "middle/legs/there" in outer.dag.by_path
 
 
-@pytest.mark.parametrize(
-    ("use", "text"),
-    [
-        (lambda: legs.node("x"), "parameter \"trip\": 'x': no Trip"),  # type: ignore[call-overload]  # pyright: ignore
-        (lambda: legs.node(add.node([1])), 'parameter "trip": add is int, not Trip'),  # type: ignore[call-overload]  # pyright: ignore
-        (lambda: constant.node(3), 'node "no params": the subsaga takes no params'),  # type: ignore[call-overload]  # pyright: ignore
-        (lambda: [legs.node(Trip("x", 1)), legs.node(Trip("x", 1))], "more than once"),
-        (lambda: look.node(legs.node(Trip("x", 1)).plaec), 'Leg has no field "plaec"'),  # type: ignore[attr-defined]  # pyright: ignore
-    ],
-)
+loose_legs: Any = legs
+loose_constant: Any = constant
+
+USES: list[tuple[Callable[[], Any], str]] = [
+    (lambda: loose_legs.node("x"), "parameter \"trip\": 'x': no Trip"),
+    (lambda: loose_legs.node(add.node([1])), 'parameter "trip": add is int, not Trip'),
+    (lambda: loose_constant.node(3), 'node "no params": the subsaga takes no params'),
+    (lambda: [legs.node(Trip("x", 1)), legs.node(Trip("x", 1))], "more than once"),
+    (lambda: look.node(loose_legs.node(Trip("x", 1)).plaec), 'Leg has no field "plaec"'),
+]
+
+
+@pytest.mark.parametrize(("use", "text"), USES)
 def test_a_subsaga_is_checked_like_a_node(use: Callable[[], Any], text: str) -> None:
     """Params, name and fields of the output."""
 
@@ -230,6 +257,17 @@ def test_params_handed_on_whole_are_not_copied() -> None:
     assert dag.nodes[0].inputs == {"value": ParamsOf(-1)}
     assert dag.nodes[1].inputs == {"value": Const(0)}
     assert dag.constants == (b'{"days":2,"who":"ann"}',)
+
+
+def test_params_changed_into_what_cannot_be_stored_are_a_mistake() -> None:
+    """Handed on, they are a constant like any other, and refused like it."""
+
+    @saga(dynamic=True)
+    def s(trip: Trip) -> None:
+        trip.days = 2**64
+        look.node(trip)
+
+    assert "integer outside" in mistakes_in(lambda: s.dag_for(Trip("ann", 1)))[0]
 
 
 def test_mistakes_of_a_dynamic_saga_are_found_at_each_create() -> None:

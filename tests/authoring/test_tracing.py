@@ -26,7 +26,7 @@ class Payment:
 
 
 class Box(NamedTuple):
-    count: int
+    number: int
     name: str
 
 
@@ -45,7 +45,9 @@ async def refund(ctx: Context, payment: Payment | None, trip: Trip) -> None: ...
 
 
 @action(atomic=True, label="Count things")
-def count(ctx: Context, things: list[int], more: dict[str, int] | None = None, *, by: int = 1) -> int:
+def count(
+    ctx: Context, things: list[int], more: dict[str, int] | None = None, *, by: int = 1
+) -> int:
     return by * (sum(things) + sum((more or {}).values()))
 
 
@@ -191,6 +193,59 @@ def test_tuples_keep_the_type_of_each_item() -> None:
     assert mistakes_in(wrong) == (
         'saga "pairs", node "pair", parameter "it": 3: no str: Input should be a valid string',
     )
+
+
+class Opaque:
+    """Nothing that JSON could say."""
+
+
+@dataclass
+class Holder:
+    trip: Trip | None
+    opaque: Opaque | None = None
+
+
+def test_dicts_stand_for_records() -> None:
+    """A dict of references is read as the record that is wanted; what it is, is known then."""
+
+    @action(read_only=True)
+    async def days(ctx: Context, trip: Trip | None) -> int:
+        return trip.days if trip else 0
+
+    loose_days: Any = days
+
+    @saga
+    def s(trip: Trip) -> list[int]:
+        return [
+            days.node(trip),
+            loose_days.options(node="two").node({"who": "x", "days": trip.days}),
+        ]
+
+    assert run(s, Trip("ann", 3)) == [3, 3]
+
+
+def test_parts_of_a_type_without_json_are_taken_as_json() -> None:
+    """Where the whole may be anything, a part that has no codec must be JSON itself."""
+
+    @saga
+    def s(trip: Trip) -> Any:
+        return look.node(Holder(trip))
+
+    assert run(s, Trip("ann", 3)) == {"trip": {"who": "ann", "days": 3}, "opaque": None}
+
+
+def test_what_is_nested_too_deep_is_a_mistake() -> None:
+    """A list that contains itself, with a reference at its bottom or not."""
+
+    def declare() -> None:
+        @saga
+        def s() -> None:
+            endless: list[Any] = []
+            endless.append(endless)
+            look.node(endless)
+
+    (mistake,) = mistakes_in(declare)
+    assert mistake.startswith('saga "s", node "look", parameter "value": [[...]]: ')
 
 
 def test_after_depends_without_data() -> None:

@@ -7,7 +7,7 @@ import pytest
 from sagacity.authoring import Context, action, make_context, saga
 from sagacity.core.dag import Undoing
 from sagacity.errors import DagError
-from tests.authoring.driving import finished, mistakes_in
+from tests.authoring.driving import finished
 
 
 @dataclass
@@ -22,7 +22,8 @@ class Unrelated:
 def mistakes_of(do: Any, undo: Callable[..., Any] | None, **options: Any) -> tuple[str, ...]:
     """Return the mistakes of a saga that uses an action made of these."""
     unknown = options.pop("unknown", None)
-    made: Any = action(name="act", **options)(do)
+    decorate: Any = action(name="act", **options)
+    made = decorate(do)
     if undo is not None:
         made.undo(undo) if unknown is None else made.undo(unknown=unknown)(undo)
 
@@ -62,7 +63,7 @@ async def undo_any(ctx: Context, payment: Payment | None) -> None: ...
 async def undo_any_json(ctx: Context, payment: Any) -> None: ...
 
 
-async def undo_loose(ctx, payment): ...  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201  # pyright: ignore
+async def undo_loose(ctx, payment): ...  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201  # pyright: ignore[reportMissingParameterType, reportUnknownParameterType]
 
 
 async def undo_none(ctx: Context, nothing: None) -> None: ...
@@ -71,26 +72,26 @@ async def undo_none(ctx: Context, nothing: None) -> None: ...
 ANY, KNOWN, NOTHING = Undoing.ANY, Undoing.KNOWN, Undoing.NOTHING
 
 
-@pytest.mark.parametrize(
-    ("do", "undo", "options", "undoing"),
-    [
-        (pays, undo_any, {}, ANY),
-        (pays, undo_any, {"atomic": True}, ANY),
-        (pays, undo_known, {"atomic": True}, KNOWN),
-        (pays, undo_any_json, {"atomic": True}, KNOWN),
-        (pays, undo_any_json, {"unknown": True}, ANY),
-        (pays, undo_loose, {"unknown": True}, ANY),
-        (pays, undo_any, {"unknown": True}, ANY),
-        (pays, undo_any, {"unknown": False, "atomic": True}, KNOWN),
-        (may_pay, undo_any, {"unknown": True}, ANY),
-        (may_pay, undo_any, {"atomic": True}, KNOWN),
-        (acts, undo_none, {"unknown": True}, ANY),
-        (gives_any, undo_any, {"unknown": True}, ANY),
-        (pays, None, {"read_only": True}, NOTHING),
-        (pays, None, {"no_undo": "harmless"}, NOTHING),
-        (pays, None, {"no_undo": "harmless", "atomic": True}, NOTHING),
-    ],
-)
+SAID: list[tuple[Any, Any, dict[str, Any], Undoing]] = [
+    (pays, undo_any, {}, ANY),
+    (pays, undo_any, {"atomic": True}, ANY),
+    (pays, undo_known, {"atomic": True}, KNOWN),
+    (pays, undo_any_json, {"atomic": True}, KNOWN),
+    (pays, undo_any_json, {"unknown": True}, ANY),
+    (pays, undo_loose, {"unknown": True}, ANY),
+    (pays, undo_any, {"unknown": True}, ANY),
+    (pays, undo_any, {"unknown": False, "atomic": True}, KNOWN),
+    (may_pay, undo_any, {"unknown": True}, ANY),
+    (may_pay, undo_any, {"atomic": True}, KNOWN),
+    (acts, undo_none, {"unknown": True}, ANY),
+    (gives_any, undo_any, {"unknown": True}, ANY),
+    (pays, None, {"read_only": True}, NOTHING),
+    (pays, None, {"no_undo": "harmless"}, NOTHING),
+    (pays, None, {"no_undo": "harmless", "atomic": True}, NOTHING),
+]
+
+
+@pytest.mark.parametrize(("do", "undo", "options", "undoing"), SAID)
 def test_the_signature_says_what_an_undo_can_meet(
     do: Any, undo: Any, options: dict[str, Any], undoing: Undoing
 ) -> None:
@@ -98,22 +99,22 @@ def test_the_signature_says_what_an_undo_can_meet(
     assert mistakes_of(do, undo, **options) == (undoing,)
 
 
-@pytest.mark.parametrize(
-    ("do", "undo", "options", "text"),
-    [
-        (pays, None, {}, 'action "act" has no undo: give it an undo, or say read_only=True'),
-        (pays, None, {"atomic": True}, 'action "act" has no undo'),
-        (pays, undo_known, {}, 'the undo of action "act" cannot meet an unknown outcome'),
-        (pays, undo_any_json, {}, "cannot meet an unknown outcome"),
-        (pays, undo_loose, {}, "cannot meet an unknown outcome"),
-        (pays, undo_any, {"unknown": False}, "cannot meet an unknown outcome"),
-        (may_pay, undo_any, {}, "declare it with @action.undo(unknown=True)"),
-        (acts, undo_none, {}, "declare it with @action.undo(unknown=True)"),
-        (pays, undo_known, {"unknown": True}, "says unknown=True, but takes Payment"),
-        (pays, undo_any, {"read_only": True}, "says read_only=True and has an undo"),
-        (pays, undo_any, {"no_undo": "harmless"}, 'says no_undo="harmless" and has an undo'),
-    ],
-)
+UNSAID: list[tuple[Any, Any, dict[str, Any], str]] = [
+    (pays, None, {}, 'action "act" has no undo: give it an undo, or say read_only=True'),
+    (pays, None, {"atomic": True}, 'action "act" has no undo'),
+    (pays, undo_known, {}, 'the undo of action "act" cannot meet an unknown outcome'),
+    (pays, undo_any_json, {}, "cannot meet an unknown outcome"),
+    (pays, undo_loose, {}, "cannot meet an unknown outcome"),
+    (pays, undo_any, {"unknown": False}, "cannot meet an unknown outcome"),
+    (may_pay, undo_any, {}, "declare it with @action.undo(unknown=True)"),
+    (acts, undo_none, {}, "declare it with @action.undo(unknown=True)"),
+    (pays, undo_known, {"unknown": True}, "says unknown=True, but takes Payment"),
+    (pays, undo_any, {"read_only": True}, "says read_only=True and has an undo"),
+    (pays, undo_any, {"no_undo": "harmless"}, 'says no_undo="harmless" and has an undo'),
+]
+
+
+@pytest.mark.parametrize(("do", "undo", "options", "text"), UNSAID)
 def test_an_action_without_a_fitting_undo_is_a_mistake(
     do: Any, undo: Any, options: dict[str, Any], text: str
 ) -> None:
@@ -237,9 +238,23 @@ def test_an_undo_gets_the_inputs_that_it_names(
     assert arguments_for(undo, INPUTS, output) == called_with
 
 
+def test_an_undo_of_other_code_is_refused() -> None:
+    """What it takes and was not stored has no value; a made-up one would be worse."""
+    made = action(name="book")(inspectable)
+    made.undo(takes_all)
+    with pytest.raises(ValueError, match='the undo takes "who", for which no input is stored'):
+        made.typed.undo_arguments({}, None)
+
+
+def test_an_action_without_an_undo_has_no_arguments_for_it() -> None:
+    """The engine may ask without knowing."""
+    made = action(name="book", read_only=True)(inspectable)
+    assert made.typed.undo_arguments({"who": b'"ann"'}, None) == ()
+
+
 def test_an_undo_may_block() -> None:
     """A plain function is one that the engine runs in a thread, with a do that does not."""
-    made = action(name="book")(inspectable)
+    made: Any = action(name="book")(inspectable)
     made.undo(takes_some)
     assert (made.typed.do_blocks, made.typed.undo_blocks) == (False, True)
 

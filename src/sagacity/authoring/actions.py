@@ -13,9 +13,10 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, cast, o
 
 from sagacity.authoring.annotations import Names, enclosing_names
 from sagacity.authoring.context import Context
+from sagacity.authoring.recording import current_trace
 from sagacity.authoring.references import Reference, facts_of
 from sagacity.authoring.signatures import read_signature
-from sagacity.authoring.tracing import NodeOptions, current_trace
+from sagacity.authoring.tracing import NodeOptions
 from sagacity.authoring.typed_action import ActionOptions, TypedAction, typed_action
 from sagacity.authoring.undoing import DeclaredUndo, read_undo
 from sagacity.errors import DagError, TraceError
@@ -70,24 +71,18 @@ class DeclaredAction(Generic[P, R]):
         """
         return NodeMaker(self, node_options(node, after, label))
 
-    # mypy takes a callable with the context and the output alone, and one with the inputs
-    # as well, to be the same where the inputs are not known yet.
-    @overload
-    def undo(
-        self, function: Callable[[Context[Any], R | None], U], /
-    ) -> Callable[[Context[Any], R | None], U]: ...
-    @overload
-    def undo(  # type: ignore[overload-cannot-match]
-        self, function: Callable[Concatenate[Context[Any], R | None, P], U], /
-    ) -> Callable[Concatenate[Context[Any], R | None, P], U]: ...
+    # A function that takes `R | None` may be given where one that takes R is wanted. What is given
+    # back can be called with None in either case: an overload for each would be one too many
+    # for mypy wherever the context is a `Context[Any]`, and make the undo untyped.
+    # (And it takes the two below to be the same as long as the inputs are not known.)
     @overload
     def undo(
         self, function: Callable[[Context[Any], R], U], /
-    ) -> Callable[[Context[Any], R], U]: ...
+    ) -> Callable[[Context[Any], R | None], U]: ...
     @overload
     def undo(  # type: ignore[overload-cannot-match]
         self, function: Callable[Concatenate[Context[Any], R, P], U], /
-    ) -> Callable[Concatenate[Context[Any], R, P], U]: ...
+    ) -> Callable[Concatenate[Context[Any], R | None, P], U]: ...
     @overload
     def undo(self, /, *, unknown: bool) -> UndoDecorator[P, R]: ...
     def undo(

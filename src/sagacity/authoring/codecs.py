@@ -51,6 +51,8 @@ class Codec:
     """Raises ValueNotStorable: not a value of the type, or not one that can be stored."""
     decode: Callable[[Json], Any]
     """Raises pydantic's `ValidationError`: stored by something of another type."""
+    read: Callable[[bytes | str], Any]
+    """Reads JSON of people, with names or aliases. Raises ValueNotStorable: it is not one."""
 
 
 class NoCodecError(TypeError):
@@ -80,7 +82,8 @@ def _known_codec(type_: Any) -> Codec:
 
 def _make_codec(type_: Any, names: Names | None) -> Codec:
     if type_ in (None, types.NoneType):
-        return Codec(_encode_none, _decoder(TypeAdapter(None)))
+        adapter = _built(None, None)
+        return Codec(_encode_none, _decoder(adapter), _reader(adapter, type_))
     if is_unknown(type_):
         return ANY
     try:
@@ -89,13 +92,14 @@ def _make_codec(type_: Any, names: Names | None) -> Codec:
         reason = str(error).partition("\n")[0]
         raise NoCodecError(f"{in_words(type_)} has no JSON form: {reason}") from error
     typed, decode_typed = _encoder(adapter, type_), _decoder(adapter)
-    for kind in _JSON_SCALARS:
-        if type_ is kind:
-            return Codec(_scalar_first(kind, typed), decode_typed)
+    read = _reader(adapter, type_)
+    for scalar in _JSON_SCALARS:
+        if type_ is scalar:
+            return Codec(_scalar_first(scalar, typed), decode_typed, read)
     for container, kind in _JSON_CONTAINERS:
         if type_ == container:
-            return Codec(_json_first(kind, typed), decode_typed)
-    return Codec(typed, decode_typed)
+            return Codec(_json_first(kind, typed), decode_typed, read)
+    return Codec(typed, decode_typed, read)
 
 
 def _adapter(type_: Any, names: Names | None) -> TypeAdapter[Any]:
@@ -159,6 +163,18 @@ def _decoder(adapter: TypeAdapter[Any]) -> Callable[[Json], Any]:
     return decode_typed
 
 
+def _reader(adapter: TypeAdapter[Any], type_: Any) -> Callable[[bytes | str], Any]:
+    validate = adapter.validator.validate_json
+
+    def read(text: bytes | str) -> Any:
+        try:
+            return validate(text, by_alias=True, by_name=True)
+        except ValueError as error:
+            raise ValueNotStorable(f"no {in_words(type_)}: {_told(error)}") from error
+
+    return read
+
+
 def _encode_none(value: Any) -> Json:
     if value is not None:
         raise ValueNotStorable("no None")
@@ -187,7 +203,8 @@ def _scalar_first(kind: type, typed: Callable[[Any], Json]) -> Callable[[Any], J
 
 
 def _any_codec() -> Codec:
-    typed = _encoder(TypeAdapter(Any), Any)
+    adapter: TypeAdapter[Any] = TypeAdapter(Any)
+    typed = _encoder(adapter, Any)
 
     def encode_any(value: Any) -> Json:
         try:
@@ -195,7 +212,7 @@ def _any_codec() -> Codec:
         except ValueNotStorable:
             return typed(value)
 
-    return Codec(encode_any, decode)
+    return Codec(encode_any, decode, _reader(adapter, Any))
 
 
 ANY: Final = _any_codec()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
+from urllib.parse import quote
 from uuid import UUID
 
 import typing_extensions
@@ -93,8 +94,13 @@ class Context(Generic[Deps]):
 
     @property
     def effect_key(self) -> str:
-        """Shared by do and undo: names the effect, so that an undo can forbid a late do."""
-        return f"{self.saga_id}/{self._dag.paths[self._node]}"
+        """Shared by do and undo: names the effect, so that an undo can forbid a late do.
+
+        Printable ASCII, whatever the node is called, so that it can be an HTTP header.
+        """
+        path = self._dag.paths[self._node]
+        safe = path if path.isascii() and path.isprintable() else quote(path, safe="/~")
+        return f"{self.saga_id}/{safe}"
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:

@@ -40,7 +40,7 @@ _PROMOTIONS: Final = {
     (int, decimal.Decimal),
     (float, decimal.Decimal),
 }
-_MAX_DEPTH: Final = 20  # types can be recursive
+_MAX_DEPTH: Final = 6  # types can be recursive, with several branches at each level
 
 
 def may_fit(source: Any, target: Any, depth: int = 0) -> bool:

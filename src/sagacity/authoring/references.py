@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.authoring import fields
+from sagacity.authoring.annotations import is_unknown, plain
 from sagacity.core.bindings import OutputOf, ParamsOf
 from sagacity.errors import TraceError
 
@@ -76,6 +77,8 @@ class Reference:
         facts = facts_of(self)
         text = f"{facts.text}.{name}"
         _check_traced(facts, text)
+        if name.startswith("_") and is_unknown(plain(facts.type)[0]):
+            raise AttributeError(f"{text}: write [{name!r}] if there is such a member")
         try:
             found = fields.attribute(facts.type, name, facts.tracing.names)
         except fields.NoFieldError as error:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Generic, TypeVar, cast, overload
 
-from sagacity.authoring import codecs
 from sagacity.authoring.actions import DeclaredAction, NodeMaker, node_options
 from sagacity.authoring.annotations import Names
 from sagacity.authoring.arguments import holds_reference
-from sagacity.authoring.codecs import codec_for
+from sagacity.authoring.codecs import NoCodecError, codec_for
 from sagacity.authoring.discovery import reachable_values
 from sagacity.authoring.given import GivenParams
-from sagacity.authoring.mistakes import Flaw, UntraceableSagaError, report
+from sagacity.authoring.mistakes import Flaw, report
+from sagacity.authoring.recording import current_trace, record
 from sagacity.authoring.references import Reference, facts_of
 from sagacity.authoring.saga_options import SagaOptions, choice_of, is_plain, saga_flaws
 from sagacity.authoring.signatures import UNSTATED, Parameter, Typed, read_signature
-from sagacity.authoring.tracing import NodeOptions, Trace, current_trace, recording
+from sagacity.authoring.tracing import NodeOptions, Trace
 from sagacity.authoring.typed_action import TypedAction
 from sagacity.core.dag import Dag, OnStuck, Siblings
 from sagacity.core.values import NULL, Json
@@ -153,6 +154,16 @@ class Saga(Generic[P, R]):
             raise ValueNotStorable(f'saga "{self.name}" takes no params')
         return NULL
 
+    def read_params(self, text: bytes | str) -> P:
+        """Return the params that JSON written by a person stands for.
+
+        Raises:
+            ValueNotStorable: not JSON, or not params of this saga.
+        """
+        parameter = self._parameter
+        codec = codec_for(None) if parameter is None else parameter.value.codec
+        return cast("P", codec.read(text))
+
     def decode_output(self, output: Json) -> R:
         """Return the result that a stored output stands for.
 
@@ -199,15 +210,7 @@ class Saga(Generic[P, R]):
                 named[each.name] = value
             else:
                 arguments.append(value)
-        try:
-            with recording(trace):
-                output = self.__wrapped__(*arguments, **named)
-        except TraceError as error:
-            trace.mistakes.add(str(error))
-            raise trace.mistakes.error(UntraceableSagaError) from error
-        except Exception as error:
-            trace.mistakes.add(f"its function raised {type(error).__name__}: {error}")
-            raise trace.mistakes.error() from error
+        output = record(trace, self.__wrapped__, arguments, named)
         if self.is_dynamic:
             self._check_actions(trace)
         else:
@@ -226,15 +229,11 @@ class Saga(Generic[P, R]):
         # Without a return annotation the result is what the returned reference refers to.
         if not self._result.is_stated and type(output) is Reference:
             type_ = facts_of(output).type
-            try:
+            with suppress(NoCodecError):  # then the action's own result was refused for it
                 self._result = Typed(type_, codec_for(type_, self._names))
-            except codecs.NoCodecError:
-                return  # the action's own result was refused for it
 
     def _check_actions(self, trace: Trace) -> None:
-        for action in trace.actions.values():
-            if action in self.actions:
-                continue
+        for action in [each for each in trace.actions.values() if each not in self.actions]:
             trace.mistakes.add(
                 f'action "{action.name}" cannot be found from its function, so a coordinator that '
                 "takes the saga over could not either; list all its actions: "
@@ -242,6 +241,7 @@ class Saga(Generic[P, R]):
             )
 
     def add_to_trace(self, params: Any, chosen: NodeOptions) -> Any:
+        """Make a subsaga of the saga that is being traced, for `.node` in its two forms."""
         trace = current_trace(self.name, "to run it, give it to a Sec: await sec.run(...)")
         if self.is_dynamic and holds_reference(params):
             raise TraceError(

@@ -6,8 +6,6 @@ Edges come from the references in the arguments and from `after=`.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +21,7 @@ from sagacity.core.paths import MAX_NAME_CHARS
 from sagacity.errors import DagError, TraceError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sagacity.authoring.annotations import Names
     from sagacity.authoring.given import GivenParams
@@ -157,6 +155,7 @@ class Trace:
         if not self._draft.nodes:
             self.mistakes.add("it has no nodes: its function calls no .node(...)")
         binding = self._bind_output(output, wanted)
+        self._close()
         dag: Dag | None = None
         if not self.mistakes:
             try:
@@ -174,8 +173,14 @@ class Trace:
             raise self.mistakes.error()
         return dag
 
-    def close(self) -> None:
-        """End the run: its references mean nothing from now on."""
+    def broken_by(self, mistake: str, kind: type[DagError] = DagError) -> DagError:
+        """Return the error of a run that ended early, with all mistakes until then."""
+        self.mistakes.add(mistake)
+        self._close()
+        return self.mistakes.error(kind)
+
+    def _close(self) -> None:
+        # The references of this run mean nothing from now on.
         self._tracing.over = True
         for text in self._tracing.unused_mistakes:
             self.mistakes.add(text)
@@ -268,29 +273,3 @@ class Trace:
             )
             return None
         return self._binder(subject="its output: ").bind(output, wanted)
-
-
-_current: ContextVar[Trace | None] = ContextVar("sagacity_trace", default=None)
-
-
-@contextmanager
-def recording(trace: Trace) -> Generator[None]:
-    """Let `.node(...)` go to `trace`."""
-    token = _current.set(trace)
-    try:
-        yield
-    finally:
-        _current.reset(token)
-        trace.close()
-
-
-def current_trace(name: str, remedy: str) -> Trace:
-    """Return the trace of the saga function that runs now.
-
-    Raises:
-        TraceError: none does.
-    """
-    trace = _current.get()
-    if trace is None:
-        raise TraceError(f"{name}.node(...) was called outside of a saga function; {remedy}")
-    return trace

@@ -47,10 +47,10 @@ class TypedAction:
     undo: Callable[..., Any] | None
     do_blocks: bool
     undo_blocks: bool
-    encode_output: Callable[[Any], Json]
     label: str
     signature: Signature
     flaws: tuple[Flaw, ...]
+    _encode: Callable[[Any], Json]
     _decoders: Mapping[str, Callable[[Json], Any]]
     _required: frozenset[str]
     _undo: Undo | None = field(default=None)
@@ -87,6 +87,14 @@ class TypedAction:
             return ()
         return self._undo.arguments(inputs, output)
 
+    def encode_output(self, result: Any) -> Json:
+        """Return what is stored of the do's result.
+
+        Raises:
+            ValueNotStorable: it is not of the stated type, or cannot be stored or read back.
+        """
+        return self._encode(result)
+
     def _misfit(self, inputs: Mapping[str, Json], error: Exception) -> ValueError:
         for name, value in inputs.items():
             if name not in self._decoders:
@@ -95,7 +103,7 @@ class TypedAction:
                 )
             try:
                 self._decoders[name](value)
-            except ValueError as reason:
+            except (KeyError, ValueError) as reason:
                 return ValueError(f'action "{self.name}", parameter "{name}": {reason}')
         return ValueError(f'action "{self.name}": {error}')
 
@@ -118,7 +126,6 @@ def typed_action(
         undo=None if undo is None else undo.call,
         do_blocks=not is_async(function),
         undo_blocks=undo is not None and undo.blocks,
-        encode_output=signature.result.codec.encode,
         label=options.label,
         signature=signature,
         flaws=(
@@ -131,6 +138,7 @@ def typed_action(
             *([] if undo is None else undo.flaws),
             *contract_flaws,
         ),
+        _encode=signature.result.codec.encode,
         _decoders={each.name: each.value.codec.decode for each in parameters},
         _required=frozenset(each.name for each in parameters if each.default is REQUIRED),
         _undo=undo,

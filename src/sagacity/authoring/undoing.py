@@ -57,13 +57,16 @@ class Undo:
         result = None if output is None else self.output.codec.decode(output)
         if not self.inputs:
             return (result,)
-        return (
-            result,
-            *[
-                each.value.codec.decode(inputs[each.name]) if each.name in inputs else each.default
-                for each in self.inputs
-            ],
-        )
+        return (result, *[_argument(each, inputs) for each in self.inputs])
+
+
+def _argument(parameter: Parameter, inputs: Mapping[str, Json]) -> Any:
+    stored = inputs.get(parameter.name)
+    if stored is not None:
+        return parameter.value.codec.decode(stored)
+    if parameter.default is REQUIRED:
+        raise ValueError(f'the undo takes "{parameter.name}", for which no input is stored')
+    return parameter.default
 
 
 def read_undo(declared: DeclaredUndo, do: Signature) -> Undo:
