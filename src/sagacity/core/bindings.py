@@ -8,7 +8,7 @@ of these. It is resolved against a state when the node runs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 from sagacity.core.values import MAX_DEPTH, decode, encode
 from sagacity.errors import LogCorrupt
@@ -107,6 +107,8 @@ def moved(binding: Binding, nodes: Mapping[int, int], constants: int, scope: int
             return ObjectOf(
                 tuple((key, moved(item, nodes, constants, scope)) for key, item in members)
             )
+        case _:
+            assert_never(binding)
 
 
 def resolve(binding: Binding, lookup: Callable[[Binding], Json]) -> Json:
@@ -154,6 +156,8 @@ def to_document(binding: Binding) -> list[Any]:
             return ["list", *(to_document(item) for item in items)]
         case ObjectOf(members):
             return ["object", *([key, to_document(member)] for key, member in members)]
+        case _:
+            assert_never(binding)
 
 
 def from_document(document: Any) -> Binding:

@@ -409,9 +409,7 @@ def _is_behind(dag: Dag, anchors: Sequence[int], node: int, start: int) -> bool:
     return anchor == start
 
 
-def _unreachable(
-    dag: Dag, anchors: Sequence[int], node: int | None, binding: Binding
-) -> list[str]:
+def _unreachable(dag: Dag, anchors: Sequence[int], node: int | None, binding: Binding) -> list[str]:
     if is_too_deep(binding):
         return [f"nested deeper than {MAX_DEPTH}"]
     count = len(dag.nodes)

@@ -76,9 +76,7 @@ def plan(state: SagaState) -> list[Command]:
     if agenda:
         state.agenda = []
         waiting = state.waiting
-        for node in agenda:
-            if node in waiting:
-                commands.append(_command(state, node))
+        commands = [_command(state, node) for node in agenda if node in waiting]
     if commands or state.in_flight or state.waiting or state.stuck_on:
         return commands
     forward = state.direction is Direction.FORWARD

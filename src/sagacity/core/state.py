@@ -13,7 +13,7 @@ logs: once the saga is started they advance inside of the fold, in both directio
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from sagacity.core.dag import OnStuck, Undoing
 from sagacity.core.data import SagaData
@@ -178,6 +178,8 @@ class SagaState(SagaData):
                 self._turn()
             case Adopted():
                 self._adopted(event)
+            case _:
+                assert_never(event)
         self.sequence += 1
 
     def _created(self, event: Created) -> None:

@@ -6,7 +6,7 @@ Made from what is stored and nothing else, by the same fold that drives the saga
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from sagacity.core.events import (
     Adopted,
@@ -214,6 +214,8 @@ def _data(event: Event) -> Any:
             return outcome.value
         case Started() | UndoStarted() | StartRequested():
             return None
+        case _:
+            assert_never(event)
 
 
 def _error_data(error: ErrorRecord) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from sagacity.core.state import SagaState
 from sagacity.core.values import decode
 from sagacity.engine import inbox, system
 from sagacity.engine.definitions import Definitions
-from sagacity.engine.handle import Ending, Handle, ending_of
+from sagacity.engine.handle import Ending, Handle
 from sagacity.engine.intake import check_same, new_saga, take_in
 from sagacity.engine.listing import Page, list_sagas
-from sagacity.engine.summaries import state_of_stored, view_of_stored
+from sagacity.engine.summaries import ending_of_stored, view_of_stored
 from sagacity.errors import SagaStateError
 from sagacity.ports.store import FINAL, SagaStatus
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sagacity.core.events import Event
     from sagacity.core.values import Json
     from sagacity.core.views import SagaSummary, SagaView
-    from sagacity.ports.store import SagaStore, StoredSaga
+    from sagacity.ports.store import SagaStore
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -143,16 +143,10 @@ class Client:
         seen = 0
         while True:
             stored = await self._store.read(saga_id)
-            ending = self._ending(stored)
+            ending = ending_of_stored(stored, self._definitions)
             if ending is not None:
                 return ending
             seen = await self._store.wait_for_change(seen, POLL_SECONDS)
-
-    def _ending(self, stored: StoredSaga) -> Ending | None:
-        if stored.head.state not in FINAL and stored.head.state is not SagaStatus.STUCK:
-            return None
-        state = state_of_stored(stored, self._definitions.dag_of(stored))
-        return ending_of(stored.head.name, state)
 
     async def wait_for_change(self, seen: int = 0, timeout_seconds: float = POLL_SECONDS) -> int:
         """Return when the store may have changed since `seen`, or after the time-out.

@@ -11,19 +11,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from sagacity.authoring import Saga
-from sagacity.core.actions import ActionRegistry
 from sagacity.core.events import Adopted, Created, StartRequested
 from sagacity.core.state import SagaState
 from sagacity.core.values import decode
 from sagacity.engine import inbox, system
 from sagacity.engine.definitions import Definitions
 from sagacity.engine.driving import AlreadyThereError, DrainReport, Driving
-from sagacity.engine.handle import Ending, Handle, ending_of, result_of
+from sagacity.engine.handle import Ending, Handle, result_of
 from sagacity.engine.injection import Faults
 from sagacity.engine.intake import ActionCheck, Intake, check_same, new_saga, take_in
 from sagacity.engine.listing import Page, list_sagas
 from sagacity.engine.recovery import Recovery
-from sagacity.engine.summaries import state_of_stored, view_of_stored
+from sagacity.engine.registering import registered
+from sagacity.engine.summaries import ending_of_stored, view_of_stored
 from sagacity.errors import CoordinatorClosed, SagaExists, SagaStateError
 from sagacity.ports.store import FINAL, SagaStatus
 
@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
-    from sagacity.core.actions import Action
+    from sagacity.core.actions import ActionRegistry
     from sagacity.core.dag import Dag
     from sagacity.core.values import Json
     from sagacity.core.views import SagaSummary, SagaView
+    from sagacity.engine.registering import Runnable
     from sagacity.ports.observer import Observer
     from sagacity.ports.store import InboxCommand, SagaStore
     from sagacity.steno import StenoSaga
@@ -65,7 +66,7 @@ class Sec:
     def __init__(
         self,
         store: SagaStore,
-        sagas: Iterable[Saga[Any, Any] | Action] | ActionRegistry = (),
+        sagas: Iterable[Runnable] | ActionRegistry = (),
         *,
         deps: Any = None,
         max_sagas: int = DEFAULT_MAX_SAGAS,
@@ -84,8 +85,7 @@ class Sec:
             if limit < 1:
                 raise ValueError(f"{what}={limit}: it must be at least 1")
         self._store: Final = store
-        self._sagas: dict[str, Saga[Any, Any]] = {}
-        self._registry: Final = self._registered(sagas)
+        self._registry, self._sagas = registered(sagas)
         self._check_actions: Final = ActionCheck(self._registry)
         self._deps: Final = deps
         self._max_sagas: Final = max_sagas
@@ -98,21 +98,6 @@ class Sec:
         self._open: Driving | None = None
         self._recovery_task: asyncio.Task[None] | None = None
         self._starting: set[UUID] = set()
-
-    def _registered(
-        self, sagas: Iterable[Saga[Any, Any] | Action] | ActionRegistry
-    ) -> ActionRegistry:
-        if isinstance(sagas, ActionRegistry):
-            return sagas
-        registry = ActionRegistry()
-        for each in sagas:
-            if isinstance(each, Saga):
-                self._sagas[each.name] = each
-                for action in each.actions:
-                    registry.register(action)
-            else:
-                registry.register(each)
-        return registry
 
     # -- opening and closing ------------------------------------------------------
 
@@ -404,7 +389,8 @@ class Sec:
             waiter = driving.waiter(saga_id)
             try:
                 if saga_id not in driving.active:
-                    ending = await self._ending(saga_id)
+                    stored = await self._store.read(saga_id)
+                    ending = ending_of_stored(stored, self._definitions)
                     if ending is not None:
                         return ending
                 return await waiter
@@ -412,13 +398,6 @@ class Sec:
                 pass  # somebody tried to create it again; it is what it was
             finally:
                 driving.forget_waiter(saga_id, waiter)
-
-    async def _ending(self, saga_id: UUID) -> Ending | None:
-        stored = await self._store.read(saga_id)
-        if stored.head.state not in FINAL and stored.head.state is not SagaStatus.STUCK:
-            return None
-        state = state_of_stored(stored, self._definitions.dag_of(stored))
-        return ending_of(stored.head.name, state)
 
     async def inject(self, saga_id: UUID, verb: str, node: str, counts: tuple[int, int]) -> None:
         """Inject a fault; as the `inject_` methods of `Handle`."""

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Final
 from sagacity.core.codec import decode_log
 from sagacity.core.state import Direction
 from sagacity.core.views import SagaSummary, fold_log, view_of
+from sagacity.engine.handle import ending_of
 from sagacity.errors import LogCorrupt, StoreCorrupt
-from sagacity.ports.store import SagaStatus, Summary
+from sagacity.ports.store import FINAL, SagaStatus, Summary
 
 if TYPE_CHECKING:
     from sagacity.core.dag import Dag
     from sagacity.core.state import SagaState
     from sagacity.core.views import SagaView
+    from sagacity.engine.definitions import Definitions
+    from sagacity.engine.handle import Ending
     from sagacity.ports.store import SagaHead, StoredSaga
 
 
@@ -78,6 +81,17 @@ def state_of_stored(stored: StoredSaga, dag: Dag) -> SagaState:
         return fold_log(dag, stored.params, decode_log(stored.records))
     except LogCorrupt as error:
         raise StoreCorrupt(f"saga {stored.head.id}: {error}") from error
+
+
+def ending_of_stored(stored: StoredSaga, definitions: Definitions) -> Ending | None:
+    """Return how a stored saga ended, or why it is stuck; None while it goes on.
+
+    Raises:
+        StoreCorrupt: its definition or its log is damaged.
+    """
+    if stored.head.state not in FINAL and stored.head.state is not SagaStatus.STUCK:
+        return None
+    return ending_of(stored.head.name, state_of_stored(stored, definitions.dag_of(stored)))
 
 
 def listed(head: SagaHead) -> SagaSummary:
