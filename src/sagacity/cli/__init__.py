@@ -1,0 +1,1 @@
+"""The command line: shows the views of core and asks the engine; knows nothing of sagas itself."""

@@ -1,0 +1,143 @@
+"""The command `sagacity`: which commands there are, and what becomes of errors.
+
+A command is imported when it is called, so that `sagacity --version` does not wait
+for what only `run` needs. Every error that a person can do something about ends
+here as one line on standard error and exit code 1, never as a traceback.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import logging
+import os
+import sys
+import traceback
+from importlib import import_module
+from importlib.metadata import version
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import click
+
+from sagacity.cli.exit_codes import FAILED, INTERRUPTED, SUCCEEDED
+from sagacity.cli.output import emit, note
+from sagacity.cli.text import safe_lines
+from sagacity.errors import SagacityError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "demo": "demo:demo",
+        "run": "running:run",
+        "list": "looking:list_command",
+        "show": "looking:show",
+        "log": "looking:log",
+        "watch": "watching:watch",
+        "graph": "graphing:graph",
+        "check": "checking:check",
+        "worker": "working:worker",
+        "export": "exporting:export_command",
+        "import": "importing:import_command",
+        "gc": "pruning:gc",
+    }
+)
+"""Where each command is, below `sagacity.cli`, in the order in which help lists them."""
+
+
+class Commands(click.Group):
+    """A group that imports its commands late and turns errors into exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name all commands."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None when there is none of this name."""
+        del ctx
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        command = getattr(import_module(f"sagacity.cli.{module}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> NoReturn:
+        """Run a command and leave the process with its exit code."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        extra["standalone_mode"] = False
+        command = functools.partial(super().main, arguments, prog_name, **extra)
+        sys.exit(_code_of(command, arguments))
+
+
+def _code_of(command: Callable[[], Any], arguments: Sequence[str]) -> int:
+    try:
+        code = command()
+    except click.exceptions.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return _told(type(error).__name__, error.format_message(), arguments)
+    except BrokenPipeError:
+        # Whoever read has seen enough. What is left in the buffer must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return FAILED
+    except (SagacityError, OSError) as error:
+        message = "\n".join(safe_lines(_message_of(error)))
+        note(f"Error: {message}")
+        return _told(type(error).__name__, message, arguments)
+    except Exception as error:  # noqa: BLE001 - the border: what gets here is our mistake
+        note("".join(traceback.format_exception(error)))
+        note("This is a bug in sagacity, or in a module of yours that it called.")
+        return _told(type(error).__name__, str(error), arguments)
+    return code if isinstance(code, int) else SUCCEEDED
+
+
+def _message_of(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
+def _told(kind: str, message: str, arguments: Sequence[str]) -> int:
+    if "--json" in arguments:
+        emit({"error": {"kind": kind, "message": message}})
+    return FAILED
+
+
+class _EchoHandler(logging.Handler):
+    """Warnings of the engine and of actions, to standard error as it is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record, escaped."""
+        note("\n".join(safe_lines(self.format(record))))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("sagacity"), prog_name="sagacity")
+def cli() -> None:
+    """Run sagas, and look at them.
+
+    A store holds the sagas: --store URL, or SAGACITY_STORE, or sagacity.db in the
+    working directory. Any command works from any process on the same store.
+    """
+    root = logging.getLogger()
+    if not root.handlers:
+        handler = _EchoHandler()
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        root.addHandler(handler)
+
+
+def main() -> NoReturn:
+    """Be the command `sagacity`."""
+    for stream in (sys.stdout, sys.stderr):
+        # An odd encoding must not turn a name with an umlaut into a crash.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    cli.main()

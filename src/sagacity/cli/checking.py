@@ -1,0 +1,148 @@
+"""`check`: what is wrong with the sagas of a module, all of it at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from sagacity.authoring import Saga, collecting_mistakes
+from sagacity.cli.documenting import graph_document
+from sagacity.cli.exit_codes import FAILED, SUCCEEDED
+from sagacity.cli.graphs.outline import outline_lines
+from sagacity.cli.json_documents import CheckDocument, CheckedSagaDocument, UnfinishedDocument
+from sagacity.cli.loading import Code, code_of, load_module
+from sagacity.cli.options import json_option
+from sagacity.cli.output import emit, standard_output_kept
+from sagacity.cli.stores import reading
+from sagacity.cli.text import counted, safe, safe_lines
+from sagacity.core.actions import ActionRegistry
+from sagacity.errors import DagError, TraceError
+from sagacity.ports.store import FINAL, MAX_PAGE, SagaStatus
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from sagacity.cli.loading import Target
+
+_UNFINISHED: Final = [status for status in SagaStatus if status not in FINAL]
+
+
+@click.command()
+@click.argument("modules", metavar="MODULE...", nargs=-1, required=True)
+@click.option(
+    "--store",
+    metavar="URL",
+    help="Also look which unfinished sagas of this store the code cannot run, and why.",
+)
+@json_option
+def check(*, modules: tuple[str, ...], store: str | None, as_json: bool) -> int:
+    """Check the DAG of every saga of a module.
+
+    Lists the nodes of each saga, what they wait for and how they are undone, and all
+    mistakes of all sagas. Exit code 1 if there are any, or if --store has unfinished
+    sagas that this code cannot run.
+    """
+    with standard_output_kept():
+        code, mistakes = _collected(modules)
+        unfinished = [] if store is None else asyncio.run(_cannot_run(store, code))
+    sagas = [_checked(saga) for saga in code.sagas]
+    told = {mistake for saga in sagas for mistake in saga.mistakes}
+    document = CheckDocument(
+        ok=not mistakes and not told and not unfinished,
+        sagas=sagas,
+        mistakes=[mistake for mistake in mistakes if mistake not in told],
+        unfinished=unfinished,
+    )
+    if as_json:
+        emit(document)
+    else:
+        _print(document, code)
+    return SUCCEEDED if document.ok else FAILED
+
+
+def _collected(modules: tuple[str, ...]) -> tuple[Code, list[str]]:
+    """Import modules, and go on after each mistake."""
+    loaded: list[ModuleType] = []
+    with collecting_mistakes() as found:
+        for name in modules:
+            try:
+                loaded.append(load_module(name))
+            except DagError as error:  # raised by something else than a saga, such as a builder
+                found.append(error)
+    mistakes = [mistake for error in found for mistake in error.mistakes]
+    try:
+        return code_of(loaded), mistakes
+    except DagError as error:
+        mistakes += error.mistakes
+        return Code((), ActionRegistry()), mistakes
+
+
+def _checked(saga: Target) -> CheckedSagaDocument:
+    mistakes: list[str] = []
+    dag = None
+    try:
+        dag = saga.dag if isinstance(saga, Saga) else saga
+    except DagError as error:
+        mistakes += error.mistakes
+    except TraceError:
+        pass  # dynamic: it has no DAG before it has params
+    return CheckedSagaDocument(
+        name=saga.name,
+        version=saga.version,
+        dynamic=isinstance(saga, Saga) and saga.is_dynamic,
+        nodes=None if dag is None else graph_document(dag, None).nodes,
+        mistakes=mistakes,
+    )
+
+
+async def _cannot_run(store: str, code: Code) -> list[UnfinishedDocument]:
+    found: list[UnfinishedDocument] = []
+    async with reading(store) as client:
+        for state in _UNFINISHED:
+            after = None
+            while True:
+                page = await client.list(state=state, after=after, limit=MAX_PAGE - 1)
+                for saga in page.items:
+                    view = await client.get(saga.id)
+                    missing = code.registry.missing_for(view.dag)
+                    if missing:
+                        found.append(
+                            UnfinishedDocument(str(saga.id), saga.name, saga.state, missing)
+                        )
+                after = page.next
+                if after is None:
+                    break
+    return found
+
+
+def _print(document: CheckDocument, code: Code) -> None:
+    for checked, saga in zip(document.sagas, code.sagas, strict=True):
+        if checked.mistakes:
+            click.echo(f"{safe(checked.name)}: {counted(len(checked.mistakes), 'mistake')}")
+            _print_list(checked.mistakes)
+        elif checked.dynamic:
+            click.echo(f"{safe(checked.name)}, version {safe(checked.version)}, dynamic")
+            click.echo("  its DAG depends on its params: sagacity graph --params shows one")
+        else:
+            dag = saga.dag if isinstance(saga, Saga) else saga
+            click.echo("\n".join(outline_lines(dag)))
+        click.echo()
+    _print_list(document.mistakes)
+    for unfinished in document.unfinished:
+        click.echo(f"cannot run {unfinished.id} ({safe(unfinished.name)}, {unfinished.state}):")
+        _print_list(unfinished.missing)
+    count = len(document.mistakes) + sum(len(saga.mistakes) for saga in document.sagas)
+    told = [counted(len(document.sagas), "saga"), counted(count, "mistake")]
+    if document.unfinished:
+        told.append(counted(len(document.unfinished), "unfinished saga") + " without code")
+    click.echo(", ".join(told))
+
+
+def _print_list(texts: list[str]) -> None:
+    for text in texts:
+        first, *rest = safe_lines(text)
+        click.echo(f"  - {first}")
+        for line in rest:
+            click.echo(f"    {line}")

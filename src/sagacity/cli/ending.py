@@ -1,0 +1,72 @@
+"""What is said at the end of following a saga, and the exit code that goes with it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sagacity.cli.documenting import saga_document
+from sagacity.cli.exit_codes import FAILED, INTERRUPTED, exit_code_of
+from sagacity.cli.json_documents import FollowDocument
+from sagacity.cli.output import emit, note
+from sagacity.cli.text import cut, safe
+from sagacity.core.outcome import Succeeded
+
+if TYPE_CHECKING:
+    from sagacity.core.views import SagaView
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A saga as it was last seen; `interrupted` if somebody stopped us before it ended.
+
+    `command` is what to type then, `told` what became of the saga.
+    """
+
+    view: SagaView | None
+    interrupted: bool = False
+    told: str = ""
+    command: str | None = None
+    cut_short: bool = False
+    """Whether attempts are still running in threads of this process."""
+
+
+def command_line(*words: str) -> str:
+    """Return a command of ours as a person can type it, here and now."""
+    by_module = os.path.basename(sys.argv[0]) == "__main__.py"  # noqa: PTH119 - text, no file
+    return shlex.join([*(("python", "-m", "sagacity") if by_module else ("sagacity",)), *words])
+
+
+def report(followed: Followed, *, as_json: bool) -> int:
+    """Print what came of it and return the exit code."""
+    view = followed.view
+    if followed.interrupted:
+        note(f"Interrupted. {followed.told}")
+        if followed.command is not None:
+            note(f"  {followed.command}")
+    if as_json:
+        document = None if view is None else saga_document(view)
+        emit(FollowDocument(document, followed.interrupted, followed.command))
+    if followed.interrupted:
+        return INTERRUPTED
+    if view is None or view.outcome is None:
+        return FAILED
+    if isinstance(view.outcome, Succeeded):
+        if not as_json:
+            emit(view.outcome.output)
+    else:
+        for line in _errors(view):
+            note(line)
+    return exit_code_of(view.outcome)
+
+
+def _errors(view: SagaView) -> list[str]:
+    told = [f"saga {view.id} ({safe(view.name)}) is {view.state}:"]
+    told += [
+        f"  {'undo of ' if error.undo else ''}{safe(error.node)}: {cut(safe(error.message), 300)}"
+        for error in view.errors[:20]
+    ]
+    return told

@@ -1,0 +1,1 @@
+"""DAGs as pictures: as text, for Mermaid, for Graphviz, as SVG."""

@@ -1,0 +1,157 @@
+"""Users' code: from `MODULE` or `MODULE:SAGA` to sagas and the actions that they need.
+
+The working directory is looked in first, as `python -m` does. Whatever goes wrong
+in the user's module is one clear error with the place in it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import traceback
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
+
+import click
+
+from sagacity.authoring import Saga
+from sagacity.core.actions import ActionFunc, ActionRegistry
+from sagacity.core.dag import Dag
+from sagacity.errors import DagError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+
+Target: TypeAlias = "Saga[Any, Any] | Dag"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What modules have: each of their sagas once, and all actions."""
+
+    sagas: Sequence[Target]
+    registry: ActionRegistry
+
+
+def load_module(name: str) -> ModuleType:
+    """Import the module `name`.
+
+    Raises:
+        click.ClickException: it cannot be imported; the text says why and where.
+        DagError: one of its sagas has mistakes.
+    """
+    here = os.getcwd()  # noqa: PTH109 - sys.path takes text
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    if name.endswith(".py") or "/" in name:
+        hint = name.removesuffix(".py").strip("./").replace("/", ".")
+        raise click.ClickException(f"{name!r} is a file; give the name of the module: {hint}")
+    try:
+        return import_module(name)
+    except DagError:
+        raise
+    except (Exception, SystemExit) as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing is not None and (name == missing or name.startswith(f"{missing}.")):
+            raise click.ClickException(
+                f"there is no module {name!r} (looked in {here} and in Python's path)"
+            ) from error
+        raise click.ClickException(
+            f"module {name!r} cannot be imported: {type(error).__name__}: {error}{_place(error)}"
+        ) from error
+
+
+def _place(error: BaseException) -> str:
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "importlib" not in frame.filename and frame.filename != __file__
+    ]
+    return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+
+
+def code_of(modules: Iterable[ModuleType]) -> Code:
+    """Return the sagas and actions of `modules`.
+
+    Raises:
+        DagError: two different actions have one name.
+    """
+    sagas: dict[int, Target] = {}
+    registry = ActionRegistry()
+    for module in modules:
+        for value in _values(module).values():
+            for action in _actions_of(value):
+                registry.register(action)
+            if is_saga(value):
+                sagas[id(value)] = value
+    return Code(list(sagas.values()), registry)
+
+
+def is_saga(value: object) -> TypeGuard[Target]:
+    """Whether `value` can be run."""
+    return isinstance(value, Saga | Dag)
+
+
+def _values(module: ModuleType) -> Mapping[str, Any]:
+    return vars(module)
+
+
+def _actions_of(value: Any) -> Iterable[Any]:
+    if isinstance(value, Saga):
+        return value.actions
+    if isinstance(value, ActionRegistry):
+        return value
+    return (value,) if isinstance(value, ActionFunc) else ()
+
+
+def load_saga(target: str) -> tuple[Target, Code]:
+    """Return the saga that `MODULE:SAGA` names, by variable or by its durable name, and the code.
+
+    Raises:
+        click.ClickException: there is no such module or saga; those found are listed.
+    """
+    module_name, colon, saga_name = target.partition(":")
+    if not colon or not module_name or not saga_name:
+        raise click.ClickException(f"{target!r:.100} is not MODULE:SAGA, like trips:book_trip")
+    module = load_module(module_name)
+    code = code_of([module])
+    found = _values(module).get(saga_name)
+    if not is_saga(found):
+        found = next((each for each in code.sagas if each.name == saga_name), None)
+    if found is None:
+        names = [name for name, value in _values(module).items() if is_saga(value)]
+        known = ", ".join(sorted(names)) or "no saga at all"
+        raise click.ClickException(
+            f"module {module_name!r} has no saga {saga_name!r:.80}; it has {known}"
+        )
+    return found, code
+
+
+@asynccontextmanager
+async def made_deps(target: str | None) -> AsyncGenerator[Any]:
+    """Give what `--deps MODULE:NAME` names: an object, or what a function makes.
+
+    Raises:
+        click.ClickException: there is no such thing.
+    """
+    if target is None:
+        yield None
+        return
+    module_name, _, name = target.partition(":")
+    module = load_module(module_name)
+    if not name or not hasattr(module, name):
+        raise click.ClickException(f"--deps {target}: module {module_name!r} has no {name!r:.80}")
+    deps: Any = getattr(module, name)
+    if isinstance(deps, type) or inspect.isroutine(deps):
+        deps = deps()
+    if inspect.isawaitable(deps):
+        deps = await deps
+    if isinstance(deps, AbstractAsyncContextManager):
+        async with cast("AbstractAsyncContextManager[Any]", deps) as entered:
+            yield entered
+    else:
+        yield deps

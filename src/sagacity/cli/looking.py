@@ -1,0 +1,169 @@
+"""`list`, `show` and `log`: what is in the store, now. They change nothing, not even a file."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from sagacity.cli.documenting import log_document, saga_document, summary_document
+from sagacity.cli.json_documents import ListDocument
+from sagacity.cli.lines import log_line
+from sagacity.cli.options import (
+    json_option,
+    label_options,
+    read_labels,
+    store_option,
+    verbose_option,
+)
+from sagacity.cli.output import emit, note
+from sagacity.cli.stores import find_saga, reading
+from sagacity.cli.text import safe
+from sagacity.core.state import Direction
+from sagacity.ports.store import MAX_PAGE, SagaStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from sagacity.core.views import SagaSummary, SagaView
+    from sagacity.engine.listing import Page
+    from sagacity.runtime import Client
+
+LARGEST_PAGE: Final = MAX_PAGE - 1
+
+
+@click.command("list")
+@store_option
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in SagaStatus]),
+    help="Only sagas in this state.",
+)
+@click.option(
+    "--direction",
+    type=click.Choice([direction.value for direction in Direction]),
+    help="Only sagas that go this way.",
+)
+@click.option("--name", metavar="NAME", help="Only sagas of this name.")
+@label_options("Only sagas with this label; can be given more than once.")
+@click.option("--after", type=click.UUID, metavar="UUID", help="Only sagas behind this id.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, LARGEST_PAGE),
+    default=100,
+    show_default=True,
+    help="How many to list.",
+)
+@click.option("--all", "everything", is_flag=True, help="List all, not only one page.")
+@json_option
+def list_command(
+    *,
+    store: str,
+    state: str | None,
+    direction: str | None,
+    name: str | None,
+    labels: tuple[str, ...],
+    after: UUID | None,
+    limit: int,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """List sagas.
+
+    Ordered by id; ids that sagacity makes sort by time.
+    """
+    wanted = read_labels(labels)
+
+    async def fetch() -> tuple[list[SagaSummary], UUID | None]:
+        found: list[SagaSummary] = []
+        async with reading(store) as client:
+            behind = after
+            while True:
+                page = await _page(
+                    client, state=state, direction=direction, name=name, labels=wanted,
+                    after=behind, limit=LARGEST_PAGE if everything else limit,
+                )  # fmt: skip
+                found += page.items
+                behind = page.next
+                if behind is None or not everything:
+                    return found, behind
+
+    sagas, following = asyncio.run(fetch())
+    if as_json:
+        emit(
+            ListDocument(
+                [summary_document(each) for each in sagas],
+                None if following is None else str(following),
+            )
+        )
+        return
+    from sagacity.cli.table import print_table  # noqa: PLC0415 - rich takes long to import
+
+    print_table(sagas)
+    if not sagas:
+        note("no sagas" if not (state or direction or name or wanted) else "no such sagas")
+    if following is not None:
+        note(f"there are more: --after {following}, or --all")
+
+
+async def _page(
+    client: Client,
+    *,
+    state: str | None,
+    direction: str | None,
+    name: str | None,
+    labels: Mapping[str, str],
+    after: UUID | None,
+    limit: int,
+) -> Page[SagaSummary]:
+    return await client.list(
+        state=state, direction=direction, name=name, labels=labels, after=after, limit=limit
+    )
+
+
+@click.command()
+@click.argument("saga_id", metavar="ID")
+@store_option
+@verbose_option
+@json_option
+def show(*, saga_id: str, store: str, verbose: bool, as_json: bool) -> None:
+    """Show a saga as a tree.
+
+    Its nodes, what runs now, what was undone, its errors and its output.
+    ID is a UUID, or the beginning of one.
+    """
+    view = asyncio.run(_get(store, saga_id))
+    if as_json:
+        emit(saga_document(view))
+        return
+    from sagacity.cli.page import saga_page  # noqa: PLC0415 - rich takes long to import
+    from sagacity.cli.terminal import Screen  # noqa: PLC0415
+
+    screen = Screen()
+    screen.print(saga_page(view, screen.look(verbose=verbose)))
+
+
+@click.command()
+@click.argument("saga_id", metavar="ID")
+@store_option
+@json_option
+def log(*, saga_id: str, store: str, as_json: bool) -> None:
+    """Show the log of a saga.
+
+    Every event, in order: its sequence, its time, the epoch of who wrote it.
+    ID is a UUID, or the beginning of one.
+    """
+    view = asyncio.run(_get(store, saga_id))
+    if as_json:
+        emit(log_document(view))
+        return
+    note(f"saga {view.id}: {safe(view.name)}")
+    for event in view.events:
+        click.echo(log_line(event))
+
+
+async def _get(store: str, text: str) -> SagaView:
+    async with reading(store) as client:
+        return await client.get(await find_saga(client, text))

@@ -1,0 +1,173 @@
+"""`worker`: a coordinator that runs until it is told to stop, and says what it does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import AsyncExitStack, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from sagacity.cli.exit_codes import SUCCEEDED
+from sagacity.cli.interruption import interruptible, leave_at_once, unless_interrupted
+from sagacity.cli.json_documents import CutShortDocument, WorkerDocument
+from sagacity.cli.lines import event_text
+from sagacity.cli.loading import code_of, load_module, made_deps
+from sagacity.cli.options import deps_option, json_option, store_option
+from sagacity.cli.output import emit, standard_output_kept
+from sagacity.cli.stores import new_store
+from sagacity.cli.text import safe, time_of_day
+from sagacity.core.codec import LoggedEvent
+from sagacity.core.events import Adopted, Finished, StartRequested, UndoFailed, Unwinding
+from sagacity.core.views import event_view
+from sagacity.engine.sec import DEFAULT_MAX_ACTIONS, DEFAULT_MAX_SAGAS, DRAIN_SECONDS
+from sagacity.engine.system import wall_ms
+from sagacity.errors import StoreBusy
+from sagacity.runtime import DrainReport, Sec
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sagacity.cli.interruption import Interruption
+    from sagacity.cli.loading import Code
+    from sagacity.ports.observer import Recorded
+
+_TOLD: Final = (StartRequested, Adopted, Unwinding, UndoFailed, Finished)
+"""What is told of a saga without `--verbose`."""
+
+
+@click.command()
+@click.argument("modules", metavar="MODULE...", nargs=-1, required=True)
+@store_option
+@deps_option
+@click.option(
+    "--max-sagas",
+    type=click.IntRange(1),
+    default=DEFAULT_MAX_SAGAS,
+    show_default=True,
+    help="The most sagas in memory at once.",
+)
+@click.option(
+    "--max-actions",
+    type=click.IntRange(1),
+    default=DEFAULT_MAX_ACTIONS,
+    show_default=True,
+    help="The most attempts at once.",
+)
+@click.option(
+    "--wait", is_flag=True, help="If another coordinator drives the store, wait for its end."
+)
+@click.option("--verbose", "-v", is_flag=True, help="Tell every event.")
+@click.option("--quiet", "-q", is_flag=True, help="Tell nothing but warnings.")
+@json_option
+def worker(
+    *,
+    modules: tuple[str, ...],
+    store: str,
+    deps: str | None,
+    max_sagas: int,
+    max_actions: int,
+    wait: bool,
+    verbose: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Be the coordinator of a store.
+
+    Runs the sagas of the modules until it is told to stop; takes over what
+    is unfinished, and runs what is handed to it. SIGTERM or Ctrl-C lets attempts in
+    flight come to an end, and exits with 0; a second one stops at once.
+
+    With --json the lines go to standard error, and a document follows at the end.
+    """
+    lines = _Lines(verbose=verbose, quiet=quiet, err=as_json)
+    with (
+        standard_output_kept() if as_json else nullcontext(),
+        interruptible("Stopped at once, as a crash would.") as interruption,
+    ):
+        code = code_of([load_module(name) for name in modules])
+        job = _Job(code, store, deps, max_sagas, max_actions, wait)
+        drained = asyncio.run(_work(job, lines, interruption))
+    cut_short = [CutShortDocument(str(saga_id), node) for saga_id, node in drained.cut_short]
+    if as_json:
+        emit(WorkerDocument(dict(lines.finished), lines.undo_failures, cut_short))
+    if cut_short:
+        leave_at_once(SUCCEEDED)
+    return SUCCEEDED
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    code: Code
+    store: str
+    deps: str | None
+    max_sagas: int
+    max_actions: int
+    wait: bool
+
+    def coordinator(self, deps: Any, lines: _Lines, *, wait: bool) -> Sec:
+        return Sec(
+            new_store(self.store),
+            self.code.registry,
+            deps=deps,
+            max_sagas=self.max_sagas,
+            max_actions=self.max_actions,
+            wait=wait,
+            observers=[lines],
+        )
+
+
+async def _work(job: _Job, lines: _Lines, interruption: Interruption) -> DrainReport:
+    async with AsyncExitStack() as stack:
+        deps = await stack.enter_async_context(made_deps(job.deps))
+        try:
+            sec = await stack.enter_async_context(job.coordinator(deps, lines, wait=False))
+        except StoreBusy as error:
+            if not job.wait:
+                raise
+            lines.say(f"waiting: {safe(str(error))}")
+            waiting = job.coordinator(deps, lines, wait=True)
+            entered = await unless_interrupted(interruption, stack.enter_async_context(waiting))
+            if entered is None:
+                return DrainReport(())
+            sec = entered
+        names = ", ".join(safe(saga.name) for saga in job.code.sagas) or "no sagas"
+        lines.say(f"driving {safe(job.store)}: {names}")
+        await interruption.wait()
+        lines.say(f"stopping: what runs has {DRAIN_SECONDS:.0f} s to end; again stops at once")
+        drained = await sec.drain(DRAIN_SECONDS)
+        for saga_id, node in drained.cut_short:
+            lines.say(f"{saga_id}  {safe(node)} cut short; it runs again when its saga goes on")
+        lines.say("stopped")
+        return drained
+
+
+class _Lines:
+    """An observer that prints what it hears, and counts how sagas ended."""
+
+    def __init__(self, *, verbose: bool, quiet: bool, err: bool) -> None:
+        self._verbose: Final = verbose
+        self._quiet: Final = quiet
+        self._err: Final = err
+        self.finished: Final[Counter[str]] = Counter()
+        self.undo_failures = 0
+
+    def say(self, text: str) -> None:
+        if not self._quiet:
+            click.echo(f"{time_of_day(wall_ms())}  {text}", err=self._err)
+
+    def recorded(self, what: Recorded) -> None:
+        for event in what.events:
+            if type(event) is Finished:
+                self.finished[event.outcome.value] += 1
+            elif type(event) is UndoFailed:
+                self.undo_failures += 1
+            if self._verbose or isinstance(event, _TOLD):
+                # Only what the event itself says is shown; place, time and owner are not.
+                view = event_view(what.dag, LoggedEvent(what.sequence, 0, 0, "", event))
+                self.say(f"{what.saga_id}  {safe(what.saga_name)}  {event_text(view)}")
+
+    def trouble(self, saga_id: UUID | None, error: Exception) -> None:
+        del saga_id, error  # logged by the engine

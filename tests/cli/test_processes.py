@@ -1,0 +1,279 @@
+"""Commands in processes of their own: stopped, killed, side by side."""
+
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.cli.processes import Gate, Process
+
+Sagacity = Callable[..., Any]
+Document = Callable[..., Any]
+
+ID = "0190a3de-0000-7000-8000-000000000001"
+OTHER = "0190a3de-0000-7000-8000-000000000002"
+ME = ["--params", '{"who": "me"}']
+
+
+@pytest.fixture
+def gate(here: Path) -> Iterator[Gate]:
+    with Gate() as gate:
+        yield gate
+
+
+def resume_words(text: str) -> list[str]:
+    """Return the command that was printed for going on, as arguments."""
+    (line,) = [each for each in text.splitlines() if " run " in each and "--id" in each]
+    words = shlex.split(line)
+    assert words[:3] == ["python", "-m", "sagacity"]
+    return words[3:]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_says_how_to_go_on_and_that_works(
+    here: Path, gate: Gate, document: Document, number: signal.Signals
+) -> None:
+    """What was in flight ends and counts; what had not begun is done later, once."""
+    with Process("run", "trips:book_trip", *ME, cwd=here, gate=gate.name) as run:
+        gate.let("do charge")
+        gate.wait_for("do hotel", "do car")
+        run.signal(number)
+        run.wait_for_line("Stopping")
+        gate.let("do hotel", "do car")
+        exit_code, stdout, stderr = run.end()
+    assert (exit_code, stdout) == (130, "")
+    assert "Interrupted. The saga stands still; go on with:" in stderr
+
+    with Process(*resume_words(stderr), cwd=here) as again:
+        exit_code, stdout, _ = again.end()
+
+    assert exit_code == 0
+    assert orjson.loads(stdout) == {"who": "me", "hotel": "Ritz", "car": "Fiat"}
+    (saga,) = document("list")["sagas"]
+    attempts = {node["path"]: node["attempt"] for node in document("show", saga["id"])["nodes"]}
+    assert set(attempts.values()) == {1}
+
+
+def test_a_second_signal_stops_at_once(here: Path, gate: Gate, document: Document) -> None:
+    """As a crash would: the attempt runs again when the saga goes on."""
+    with Process("run", "trips:one_step", *ME, "--id", ID, cwd=here, gate=gate.name) as run:
+        gate.wait_for("do charge")
+        run.signal(signal.SIGINT)
+        run.wait_for_line("Stopping")
+        run.signal(signal.SIGINT)
+        exit_code, _, stderr = run.end()
+    assert exit_code == 130
+    assert "Stopped at once" in stderr
+
+    with Process(*resume_words(stderr), cwd=here) as again:
+        assert again.end()[0] == 0
+
+    (node,) = document("show", ID)["nodes"]
+    assert node["attempt"] == 2
+
+
+def test_an_interrupted_run_is_one_document(here: Path, gate: Gate) -> None:
+    """With what to type to go on."""
+    with Process(
+        "run", "trips:one_step", *ME, "--id", ID, "--json", cwd=here, gate=gate.name
+    ) as run:
+        gate.wait_for("do charge")
+        run.signal(signal.SIGINT)
+        run.wait_for_line("Stopping")
+        gate.let("do charge")
+        exit_code, stdout, _ = run.end()
+
+    followed = orjson.loads(stdout)
+    assert exit_code == 130
+    assert followed["interrupted"] is True
+    assert followed["command"].endswith(f"--id {ID}")
+    assert followed["saga"]["nodes"][0]["status"] == "succeeded"
+
+
+def test_a_killed_run_goes_on_with_its_id(here: Path, gate: Gate, document: Document) -> None:
+    """`kill -9` in the middle of an action: it runs again, and the saga ends once."""
+    with Process("run", "trips:book_trip", *ME, "--id", ID, cwd=here, gate=gate.name) as run:
+        gate.let("do charge")
+        gate.let("do hotel")
+        gate.wait_for("do car")
+        run.wait_for_line("booking/hotel succeeded")
+        run.signal(signal.SIGKILL)
+        run.end()
+    gate.forget()
+    assert document("show", ID)["state"] == "running"
+
+    with Process("run", "trips:book_trip", "--id", ID, cwd=here) as again:
+        exit_code, _, stderr = again.end()
+
+    assert exit_code == 0, stderr
+    nodes = {node["path"]: node["attempt"] for node in document("show", ID)["nodes"]}
+    assert (nodes["booking/hotel"], nodes["booking/car"]) == (1, 2)
+
+
+def test_alone_a_run_leaves_other_sagas_alone(here: Path, gate: Gate, document: Document) -> None:
+    """Its process is there for its own saga: what was left unfinished by others stays so."""
+    with Process("run", "trips:one_step", *ME, "--id", OTHER, cwd=here, gate=gate.name) as run:
+        gate.wait_for("do charge")
+        run.signal(signal.SIGKILL)
+        run.end()
+    gate.forget()
+    before = document("log", OTHER)
+
+    with Process("run", "trips:one_step", *ME, "--id", ID, cwd=here) as run:
+        assert run.end()[0] == 0
+
+    assert document("log", OTHER) == before
+
+
+def test_with_a_worker_the_saga_is_handed_to_it(here: Path, document: Document) -> None:
+    """The run watches: faults, progress, result and exit code are as if it had run it."""
+    with Process("worker", "trips", cwd=here) as worker:
+        worker.wait_for_line("driving sqlite:///sagacity.db", worker.stdout)
+        with Process("run", "trips:one_step", *ME, "--id", ID, cwd=here) as run:
+            exit_code, stdout, stderr = run.end()
+        with Process(
+            "run", "trips:book_trip", *ME, "--inject-error", "summarize", cwd=here
+        ) as failing:
+            failed = failing.end()
+        worker.signal(signal.SIGTERM)
+        assert worker.end()[0] == 0
+
+    assert (exit_code, stdout) == (0, "100\n")
+    assert "the saga is handed to it" in stderr
+    assert "charge succeeded: 100" in stderr
+    assert failed[0] == 3
+    assert document("show", ID)["nodes"][0]["attempt"] == 1
+
+
+def test_a_worker_lets_attempts_end_and_leaves_the_rest(
+    here: Path, gate: Gate, document: Document
+) -> None:
+    """SIGTERM: what is in flight counts, nothing more begins, and the exit code is 0."""
+    with Process("worker", "trips", "--json", cwd=here, gate=gate.name) as worker:
+        worker.wait_for_line("driving")
+        with Process("run", "trips:book_trip", *ME, "--id", ID, cwd=here) as run:
+            gate.wait_for("do charge")
+            worker.signal(signal.SIGTERM)
+            worker.wait_for_line("stopping")
+            gate.let("do charge")
+            exit_code, stdout, _ = worker.end()
+            assert exit_code == 0
+            assert orjson.loads(stdout) == {"finished": {}, "undo_failures": 0, "cut_short": []}
+            # The run that handed the saga over becomes the coordinator itself: it goes on.
+            assert run.end()[0] == 0
+
+    nodes = {node["path"]: node["attempt"] for node in document("show", ID)["nodes"]}
+    assert nodes["charge"] == 1
+
+
+def test_two_runs_side_by_side_both_end(here: Path, gate: Gate, document: Document) -> None:
+    """The second one waits for the first, which is there for its own saga only."""
+    with Process("run", "trips:one_step", *ME, "--id", ID, cwd=here, gate=gate.name) as first:
+        gate.wait_for("do charge")
+        with Process("run", "trips:one_step", *ME, "--id", OTHER, cwd=here) as second:
+            second.wait_for_line("the saga is handed to it")
+            second.wait_for_line("created")
+            gate.let("do charge")
+            assert first.end()[0] == 0
+            exit_code, stdout, stderr = second.end()
+
+    assert (exit_code, stdout) == (0, "100\n"), stderr
+    assert {each["state"] for each in document("list")["sagas"]} == {"succeeded"}
+
+
+def test_a_second_worker_stands_by(here: Path) -> None:
+    """With `--wait` it says for whom it waits, and drives when the first has ended."""
+    with Process("worker", "trips", cwd=here) as first:
+        first.wait_for_line("driving", first.stdout)
+        with Process("worker", "trips", cwd=here) as refused:
+            exit_code, _, stderr = refused.end()
+            assert exit_code == 1
+            assert "drives this store" in stderr
+        with Process("worker", "trips", "--wait", cwd=here) as second:
+            second.wait_for_line("waiting", second.stdout)
+            first.signal(signal.SIGTERM)
+            assert first.end()[0] == 0
+            second.wait_for_line("driving", second.stdout)
+            second.signal(signal.SIGINT)
+            assert second.end()[0] == 0
+
+
+def test_a_waiting_worker_can_be_stopped(here: Path) -> None:
+    """It has nothing to lose."""
+    with Process("worker", "trips", cwd=here) as first:
+        first.wait_for_line("driving", first.stdout)
+        with Process("worker", "trips", "--wait", cwd=here) as second:
+            second.wait_for_line("waiting", second.stdout)
+            second.signal(signal.SIGTERM)
+            assert second.end()[0] == 0
+
+
+def test_a_worker_without_the_code_parks_the_saga(here: Path, document: Document) -> None:
+    """The run says what it waits for; a worker with the code goes on with it."""
+    (here / "other.py").write_text("from sagacity import saga\n")
+    with Process("worker", "other", cwd=here) as worker:
+        worker.wait_for_line("driving", worker.stdout)
+        with Process("run", "trips:one_step", *ME, "--id", ID, cwd=here) as run:
+            run.wait_for_line("waits for code")
+            assert document("show", ID)["state"] == "waiting for code"
+            worker.signal(signal.SIGTERM)
+            worker.end()
+            assert run.end()[0] == 0
+
+
+def test_watch_follows_another_process(here: Path, gate: Gate) -> None:
+    """Event by event, and ends with it; stopping the watch harms nobody."""
+    with Process("run", "trips:one_step", *ME, "--id", ID, cwd=here, gate=gate.name) as run:
+        gate.wait_for("do charge")
+        with Process("watch", ID, cwd=here) as stopped:
+            stopped.wait_for_line("charge started")
+            stopped.signal(signal.SIGINT)
+            assert stopped.end()[0] == 130
+        with Process("watch", ID, cwd=here) as watch:
+            watch.wait_for_line("charge started")
+            gate.let("do charge")
+            assert watch.end()[:2] == (0, "100\n")
+        assert run.end()[0] == 0
+
+
+def test_what_child_processes_print_is_not_the_document(here: Path) -> None:
+    """Standard output is kept for the result, down to the file descriptor."""
+    (here / "noisy.py").write_text(
+        "import subprocess, sys\n"
+        "from sagacity import Context, action, saga\n"
+        "print('imported')\n"
+        "@action(read_only=True)\n"
+        "async def shout(ctx: Context) -> int:\n"
+        "    subprocess.run([sys.executable, '-c', 'print(\"child\")'], check=True)\n"
+        "    return 1\n"
+        "@saga\n"
+        "def noise() -> int:\n"
+        "    return shout.node()\n"
+    )
+
+    with Process("run", "noisy:noise", "--json", "-q", cwd=here) as run:
+        exit_code, stdout, stderr = run.end()
+
+    assert exit_code == 0
+    assert orjson.loads(stdout)["saga"]["state"] == "succeeded"
+    assert "imported\n" in stderr
+    assert "child\n" in stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(here: Path, sagacity: Sagacity) -> None:
+    """`sagacity log ID | head -1`."""
+    sagacity("run", "trips:book_trip", *ME, "--id", ID, "-q")
+    command = f"{shlex.quote(sys.executable)} -m sagacity log {ID} | head -n 1"
+
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=here, capture_output=True, text=True, check=False
+    )
+
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
