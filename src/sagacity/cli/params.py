@@ -23,17 +23,17 @@ def read_params(text: str | None, saga: Target) -> Any:
     Raises:
         click.ClickException: not JSON, or not what the saga takes.
     """
-    params = decode(_read_json(text))
-    if isinstance(saga, Saga):
-        try:
-            saga.encode_params(params)
-        except ValueNotStorable as error:
-            if text is None:
-                message = f'saga "{saga.name}" takes params: give --params JSON ({error})'
-            else:
-                message = f'--params do not fit saga "{saga.name}": {error}'
-            raise click.ClickException(message) from error
-    return params
+    params = _read_json(text)
+    if not isinstance(saga, Saga):
+        return decode(params)
+    try:
+        return saga.read_params(params)
+    except ValueNotStorable as error:
+        if text is None:
+            message = f'saga "{saga.name}" takes params: give --params JSON ({error})'
+        else:
+            message = f'--params do not fit saga "{saga.name}": {error}'
+        raise click.ClickException(message) from error
 
 
 def _read_json(text: str | None) -> Json:
