@@ -1,0 +1,345 @@
+"""A store in memory: for tests, for trying things out, and as the reading of the port.
+
+It lives as long as the object: `close` and `open` again is how a test makes a
+coordinator go away and come back. Nothing in it waits, apart from `acquire` and
+`wait_for_change`: each method is one step of the event loop, hence atomic, and a
+cancelled call has either not begun or is whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from sagacity.errors import NoSuchSaga, NotOwner, StoreBusy, StoreError
+from sagacity.ports.store import (
+    DRIVEN,
+    FINAL,
+    MAX_INBOX,
+    MAX_PAGE,
+    SagaHead,
+    StoredSaga,
+)
+from sagacity.stores._changes import Changes
+from sagacity.stores._limits import (
+    check_append,
+    check_command,
+    check_ids,
+    check_limit,
+    check_new,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from uuid import UUID
+
+    from sagacity.core.definition import Definition
+    from sagacity.core.values import Json
+    from sagacity.ports.store import Append, InboxCommand, NewSaga, SagaQuery
+
+
+class _Saga:
+    """One saga. Slots and bare records, because a hundred thousand may be waiting."""
+
+    __slots__ = (
+        "constants",
+        "created_ms",
+        "definition",
+        "epoch",
+        "id",
+        "labels",
+        "name",
+        "owner",
+        "params",
+        "records",
+        "sequence",
+        "summary",
+        "updated_ms",
+    )
+
+    def __init__(self, new: NewSaga, definition: Definition) -> None:
+        self.id: Final = new.id
+        self.name: Final = new.name
+        self.definition: Final = definition
+        self.constants: Final = new.constants
+        self.params: Final = new.params
+        # A copy: the store's truth must not change with the caller's dict.
+        self.labels: Final[Mapping[str, str]] = dict(new.labels) if new.labels else _NO_LABELS
+        self.created_ms: Final = new.created_ms
+        self.updated_ms = new.created_ms
+        self.owner = new.owner
+        self.epoch = new.epoch
+        self.summary = new.summary
+        self.sequence = new.event_count
+        self.records: list[tuple[int, Json]] = [(1, new.record)]
+
+    def head(self) -> SagaHead:
+        return SagaHead(
+            id=self.id,
+            name=self.name,
+            fingerprint=self.definition.fingerprint,
+            labels=dict(self.labels),
+            state=self.summary.state,
+            direction=self.summary.direction,
+            sequence=self.sequence,
+            owner=self.owner,
+            epoch=self.epoch,
+            created_ms=self.created_ms,
+            updated_ms=self.updated_ms,
+        )
+
+
+_NO_LABELS: Final[Mapping[str, str]] = {}
+
+# Named here, because within the class `list` is the method.
+_Heads: TypeAlias = "list[SagaHead]"
+_Sagas: TypeAlias = "list[_Saga]"
+
+
+class _Uses:
+    """A definition, and how many sagas use it."""
+
+    __slots__ = ("count", "definition")
+
+    def __init__(self, definition: Definition) -> None:
+        self.definition: Final = definition
+        self.count = 0
+
+
+class MemoryStore:
+    """Sagas in a dict. Keyed by `UUID.int`: an int is hashed in C, a UUID in Python."""
+
+    def __init__(self) -> None:
+        self._is_open = False
+        self._sagas: dict[int, _Saga] = {}
+        self._order: list[int] = []
+        """The keys in order, but for those of `_unordered`: sorting waits for a reader."""
+        self._unordered: list[int] = []
+        self._adoptable: set[int] = set()
+        """All that `adopt` may have to take over, and some that it need not."""
+        self._definitions: dict[str, _Uses] = {}
+        self._inbox: dict[int, InboxCommand] = {}
+        self._sent: set[int] = set()
+        self._requests: dict[int, list[int]] = {}
+        """The requests ever sent, for each saga: they are forgotten with it."""
+        self._epoch = 0
+        self._coordinator = ""
+        self._turn = asyncio.Lock()
+        self._changes: Final = Changes()
+
+    async def open(self) -> None:
+        if not self._is_open:
+            # It belongs to the event loop that it was first used in; this may be another one.
+            self._turn = asyncio.Lock()
+            self._is_open = True
+
+    async def close(self) -> None:
+        await self.release()
+        self._is_open = False
+        self._changes.note_now()
+
+    async def acquire(self, owner: str, *, wait: bool) -> int:
+        self._check_open()
+        turn = self._turn
+        if turn.locked() and not wait:
+            raise StoreBusy(f'coordinator "{self._coordinator}" drives this store')
+        await turn.acquire()
+        if turn is not self._turn or not self._is_open:
+            turn.release()
+            raise StoreError("this store is not open: it was closed meanwhile")
+        self._epoch += 1
+        self._coordinator = owner
+        # What an earlier coordinator drove is for this one to take over.
+        self._adoptable = {key for key, saga in self._sagas.items() if saga.summary.state in DRIVEN}
+        return self._epoch
+
+    async def release(self) -> None:
+        if self._turn.locked():
+            self._coordinator = ""
+            self._turn.release()
+
+    async def create(self, saga: NewSaga) -> SagaHead | None:
+        self._check_open()
+        check_new(saga)
+        key = saga.id.int
+        existing = self._sagas.get(key)
+        if existing is not None:
+            return existing.head()
+        fingerprint = saga.definition.fingerprint
+        uses = self._definitions.get(fingerprint)
+        if uses is None:
+            uses = self._definitions[fingerprint] = _Uses(saga.definition)
+        uses.count += 1
+        self._sagas[key] = _Saga(saga, uses.definition)
+        self._unordered.append(key)
+        if saga.epoch < self._epoch or not saga.owner:
+            self._note_adoptable(key, saga)
+            self._changes.note_now()
+        else:
+            self._changes.note()
+        return None
+
+    async def append(self, append: Append) -> None:
+        self._check_open()
+        check_append(append)
+        key = append.saga_id.int
+        saga = self._sagas.get(key)
+        if saga is None:
+            raise NoSuchSaga(append.saga_id)
+        if saga.epoch != append.epoch or saga.sequence != append.expected_sequence:
+            raise NotOwner(
+                f"saga {append.saga_id} is at sequence {saga.sequence} of epoch {saga.epoch}; "
+                f"this append expected {append.expected_sequence} of epoch {append.epoch}"
+            )
+        if append.event_count:
+            saga.records.append((saga.sequence + 1, append.record))
+            saga.sequence += append.event_count
+        saga.summary = append.summary
+        saga.updated_ms = append.updated_ms
+        if append.epoch < self._epoch:
+            self._note_adoptable(key, append)
+        self._changes.note()
+
+    async def adopt(
+        self, owner: str, epoch: int, *, ids: Sequence[UUID] | None = None, limit: int = MAX_PAGE
+    ) -> Sequence[SagaHead]:
+        self._check_open()
+        check_limit(limit)
+        if epoch != self._epoch:
+            raise NotOwner(f"epoch {epoch} is not the coordinator's, which is {self._epoch}")
+        if ids is None:
+            adopted = self._adopt_driven(epoch, limit)
+        else:
+            check_ids(ids)
+            adopted = self._adopt_these(ids)
+        for saga in adopted:
+            saga.owner, saga.epoch = owner, epoch
+            self._adoptable.discard(saga.id.int)
+        if adopted:
+            self._changes.note()
+        return [saga.head() for saga in adopted]
+
+    async def read(self, saga_id: UUID) -> StoredSaga:
+        self._check_open()
+        saga = self._sagas.get(saga_id.int)
+        if saga is None:
+            raise NoSuchSaga(saga_id)
+        return StoredSaga(
+            head=saga.head(),
+            document=saga.definition.document,
+            constants=saga.constants,
+            params=saga.params,
+            records=tuple(saga.records),
+        )
+
+    async def list(self, query: SagaQuery) -> Sequence[SagaHead]:
+        self._check_open()
+        check_limit(query.limit)
+        if self._unordered:
+            # Timsort merges the sorted part with the new one in linear time.
+            self._order += self._unordered
+            self._order.sort()
+            self._unordered.clear()
+        heads: _Heads = []
+        first = 0 if query.after is None else bisect_right(self._order, query.after.int)
+        for place in range(first, len(self._order)):
+            saga = self._sagas[self._order[place]]
+            if _matches(saga, query):
+                heads.append(saga.head())
+                if len(heads) == query.limit:
+                    break
+        return heads
+
+    async def send(self, command: InboxCommand) -> bool:
+        self._check_open()
+        check_command(command)
+        saga, request = command.saga_id.int, command.request_id.int
+        if saga not in self._sagas:
+            raise NoSuchSaga(command.saga_id)
+        if request in self._sent:
+            return False
+        if len(self._inbox) >= MAX_INBOX:
+            raise StoreError(f"the inbox is full: {MAX_INBOX:,} commands wait for a coordinator")
+        self._inbox[request] = command
+        self._sent.add(request)
+        self._requests.setdefault(saga, []).append(request)
+        self._changes.note_now()
+        return True
+
+    async def take(self, *, limit: int = MAX_PAGE) -> Sequence[InboxCommand]:
+        self._check_open()
+        check_limit(limit)
+        return list(islice(self._inbox.values(), limit))
+
+    async def done(self, request_ids: Sequence[UUID]) -> None:
+        self._check_open()
+        check_ids(request_ids)
+        for request_id in request_ids:
+            self._inbox.pop(request_id.int, None)
+
+    async def delete(self, ids: Sequence[UUID]) -> int:
+        self._check_open()
+        check_ids(ids)
+        removed = 0
+        for saga_id in ids:
+            saga = self._sagas.get(saga_id.int)
+            if saga is not None and saga.summary.state in FINAL:
+                self._remove(saga)
+                removed += 1
+        if removed:
+            self._order, self._unordered = [], list(self._sagas)
+            self._changes.note()
+        return removed
+
+    async def wait_for_change(self, seen: int, timeout_seconds: float) -> int:
+        self._check_open()
+        count = await self._changes.wait(seen, timeout_seconds)
+        self._check_open()
+        return count
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise StoreError("this store is not open")
+
+    def _note_adoptable(self, key: int, written: NewSaga | Append) -> None:
+        if written.summary.state in DRIVEN:
+            self._adoptable.add(key)
+
+    def _adopt_driven(self, epoch: int, limit: int) -> Sequence[_Saga]:
+        found: _Sagas = []
+        for key in sorted(self._adoptable):
+            saga = self._sagas.get(key)
+            if saga is None or saga.epoch >= epoch or saga.summary.state not in DRIVEN:
+                self._adoptable.discard(key)
+            else:
+                found.append(saga)
+                if len(found) == limit:
+                    break
+        return found
+
+    def _adopt_these(self, ids: Iterable[UUID]) -> Sequence[_Saga]:
+        known = [self._sagas.get(key) for key in sorted({saga_id.int for saga_id in ids})]
+        return [saga for saga in known if saga is not None and saga.summary.state not in FINAL]
+
+    def _remove(self, saga: _Saga) -> None:
+        key = saga.id.int
+        del self._sagas[key]
+        self._adoptable.discard(key)
+        for request in self._requests.pop(key, ()):
+            self._sent.discard(request)
+            self._inbox.pop(request, None)
+        uses = self._definitions[saga.definition.fingerprint]
+        uses.count -= 1
+        if not uses.count:
+            del self._definitions[saga.definition.fingerprint]
+
+
+def _matches(saga: _Saga, query: SagaQuery) -> bool:
+    return (
+        (query.state is None or saga.summary.state is query.state)
+        and (query.direction is None or saga.summary.direction is query.direction)
+        and (query.name is None or saga.name == query.name)
+        and all(saga.labels.get(key) == value for key, value in query.labels.items())
+    )

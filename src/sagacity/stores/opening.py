@@ -1,0 +1,53 @@
+"""From a URL to a store: `memory://`, `sqlite:///relative.db`, `sqlite:////absolute/path.db`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+from sagacity.stores.memory import MemoryStore
+from sagacity.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
+    from sagacity.ports.store import SagaStore
+
+FORMS: Final = "memory://, sqlite:///relative/path.db or sqlite:////absolute/path.db"
+
+
+def open_store(url: str) -> SagaStore:
+    """Return the store that `url` names, not yet opened (the engine opens it).
+
+    Raises:
+        ValueError: not a URL of a store; the text says what would be.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ValueError(f"{url!r} is not a URL ({error}): use {FORMS}") from None
+    if parts.query or parts.fragment:
+        raise ValueError(f"{url!r}: a store takes no options; in a path write %3F for ?, %23 for #")
+    match parts.scheme:
+        case "memory":
+            if parts.netloc or parts.path:
+                raise ValueError(f"{url!r}: a store in memory has no name: use memory://")
+            return MemoryStore()
+        case "sqlite":
+            return SqliteStore(_path(url, parts))
+        case "":
+            raise ValueError(f"{url!r} is not a URL; for a file write sqlite:///{url}")
+        case _:
+            raise ValueError(f"{url!r}: no store of kind {parts.scheme!r}: use {FORMS}")
+
+
+def _path(url: str, parts: SplitResult) -> Path:
+    if parts.netloc or (parts.path and not parts.path.startswith("/")):
+        raise ValueError(f"{url!r}: a path comes after three slashes: use {FORMS}")
+    path = unquote(parts.path.removeprefix("/"))
+    if not path or path.endswith("/"):
+        raise ValueError(f"{url!r} names no file: use {FORMS}")
+    if "\0" in path:
+        raise ValueError(f"{url!r}: no file has a NUL in its name")
+    return Path(path)

@@ -1,0 +1,66 @@
+-- What a batch of writes does, row by row, inside one INSERT.
+--
+-- Creates and appends are inserted into a view, many at a time, and its triggers apply
+-- each row in the order of the calls. So a batch is one statement and, in autocommit,
+-- one transaction: the thread that runs it gives up Python's lock once, and not once
+-- for each row (docs/decisions/0003-sqlite-writer.md). The view and the triggers are
+-- TEMP: they are part of the program, not of the file.
+--
+-- RAISE(ABORT) takes back the whole statement; batch.py then goes row by row.
+-- `changes()` is the number of rows that the statement just before it changed.
+
+CREATE TEMP VIEW pending AS
+SELECT NULL AS kind, NULL AS saga, NULL AS epoch, NULL AS sequence, NULL AS events,
+    NULL AS state, NULL AS direction, NULL AS at_ms, NULL AS record, NULL AS checksum,
+    NULL AS name, NULL AS owner, NULL AS fingerprint, NULL AS constants, NULL AS params,
+    NULL AS labels, NULL AS saga_checksum;
+
+-- The fence is the condition of the insert. It is enough because SQLite lets one write
+-- at a time: who may insert has the lock, and nobody changes the head before the end.
+CREATE TEMP TRIGGER apply_append INSTEAD OF INSERT ON pending WHEN NEW.kind = 'append'
+BEGIN
+    INSERT INTO log (saga, first_sequence, last_sequence, written_ms, record, checksum)
+    SELECT NEW.saga, NEW.sequence + 1, NEW.sequence + NEW.events, NEW.at_ms, NEW.record,
+        NEW.checksum
+    WHERE NEW.epoch = (SELECT epoch FROM head WHERE saga = NEW.saga)
+        AND NEW.sequence = (
+            SELECT last_sequence FROM log WHERE saga = NEW.saga
+            ORDER BY first_sequence DESC LIMIT 1
+        );
+    SELECT RAISE(ABORT, 'refused') WHERE changes() = 0;
+
+    UPDATE head SET state = NEW.state, direction = NEW.direction, updated_ms = NEW.at_ms
+    WHERE saga = NEW.saga AND (state <> NEW.state OR direction <> NEW.direction);
+END;
+
+-- An append without events.
+CREATE TEMP TRIGGER apply_summary INSTEAD OF INSERT ON pending WHEN NEW.kind = 'summary'
+BEGIN
+    UPDATE head SET state = NEW.state, direction = NEW.direction, updated_ms = NEW.at_ms
+    WHERE saga = NEW.saga AND epoch = NEW.epoch
+        AND NEW.sequence = (
+            SELECT last_sequence FROM log WHERE saga = NEW.saga
+            ORDER BY first_sequence DESC LIMIT 1
+        );
+    SELECT RAISE(ABORT, 'refused') WHERE changes() = 0;
+END;
+
+-- Refused when the id is in use, and when somebody deleted the definition meanwhile.
+CREATE TEMP TRIGGER apply_create INSTEAD OF INSERT ON pending WHEN NEW.kind = 'create'
+BEGIN
+    INSERT INTO saga (id, name, definition, constants, params, labels, created_ms, checksum)
+    SELECT NEW.saga, NEW.name, key, NEW.constants, NEW.params, NEW.labels, NEW.at_ms,
+        NEW.saga_checksum
+    FROM definition WHERE fingerprint = NEW.fingerprint
+    ON CONFLICT DO NOTHING;
+    SELECT RAISE(ABORT, 'refused') WHERE changes() = 0;
+
+    INSERT INTO head (saga, epoch, owner, state, direction, updated_ms)
+    VALUES (NEW.saga, NEW.epoch, NEW.owner, NEW.state, NEW.direction, NEW.at_ms);
+
+    INSERT INTO log (saga, first_sequence, last_sequence, written_ms, record, checksum)
+    VALUES (NEW.saga, 1, NEW.events, NEW.at_ms, NEW.record, NEW.checksum);
+
+    INSERT INTO label (name, value, saga)
+    SELECT key, value, NEW.saga FROM json_each(NEW.labels) WHERE NEW.labels <> '{}';
+END;

@@ -1,0 +1,1 @@
+"""The promises of the store port, by subject: one function each, named by what it promises."""

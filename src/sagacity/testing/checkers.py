@@ -1,0 +1,412 @@
+"""A judge of saga logs: reads what was written and says which promises it breaks.
+
+`judge(dag, log)` takes a log, whole or cut off anywhere, and returns its violations,
+none if all is well. It knows nothing of the engine's fold and planner: it has its
+own, declarative reading of what must always hold (when each node started, succeeded
+and was settled, compared along the edges), so that the two can be told apart when
+one is wrong. It costs what the log and the DAG cost.
+
+Of the promises that "What must always hold" numbers, a log can show 2 to 10, and a
+stored saga also 1 and 16. Number 0 stands for what the log's own form and the nodes'
+contracts demand beside them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from sagacity.core.codec import LoggedEvent, decode_log
+from sagacity.core.dag import OnStuck, Undoing
+from sagacity.core.definition import dag_of
+from sagacity.core.events import (
+    Adopted,
+    Created,
+    Effect,
+    Failed,
+    FinalState,
+    Finished,
+    How,
+    Started,
+    StartRequested,
+    Succeeded,
+    UndoFailed,
+    UndoFinished,
+    UndoStarted,
+    Unwinding,
+)
+from sagacity.errors import LogCorrupt
+from sagacity.ports.store import FINAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sagacity.core.dag import Dag
+    from sagacity.core.events import Event, NodeEvent
+    from sagacity.ports.store import StoredSaga
+
+PROMISES: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        0: "the log has its form, and nodes are treated by their contracts",
+        1: "a started saga ends if coordinators and store keep coming back",
+        2: "sequences have no holes",
+        3: "a node never starts before all it depends on have succeeded",
+        4: "an undo never starts before everything depending on its node is settled",
+        5: "nothing is undone that never started, nothing twice to completion",
+        6: "no new node starts after the log shows unwinding",
+        7: "unwound means: what may have had an effect is undone",
+        8: "succeeded means: every node succeeded, once",
+        9: "the final states absorb",
+        10: "epochs never go back; between two adoptions all events are one owner's",
+        12: "repeating a create or a command changes nothing",
+        16: "whatever the engine stored can be read",
+    }
+)
+"""The promises that can be judged here, by their number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A broken promise: its number, the event that shows it, the node's path, and a sentence."""
+
+    promise: int
+    sequence: int
+    node: str
+    sentence: str
+
+    def __str__(self) -> str:
+        where = f'node "{self.node}": ' if self.node else ""
+        return f"promise {self.promise} at event {self.sequence}: {where}{self.sentence}"
+
+
+Log: TypeAlias = "Iterable[LoggedEvent] | Iterable[Event]"
+
+
+def judge(dag: Dag, log: Log) -> list[Violation]:
+    """Return the violations of a log, whole or cut off, in the order of the log.
+
+    The log may be bare events; then nothing is said of sequences, epochs and owners.
+    """
+    case = _Case(dag)
+    for position, each in enumerate(log, start=1):
+        if isinstance(each, LoggedEvent):
+            case.check_place(each, position)
+            case.hear(each.event)
+        else:
+            case.sequence = position
+            case.hear(each)
+    case.check_order()
+    return sorted(case.violations, key=lambda violation: violation.sequence)
+
+
+def judge_stored(stored: StoredSaga) -> list[Violation]:
+    """Return the violations of a saga as a store gives it: also whether it can be read.
+
+    And whether its head says of its log what is true, because only sagas whose heads
+    say so are recovered.
+    """
+    log: list[LoggedEvent] = []
+    head = stored.head
+    try:
+        dag = dag_of(stored.document, stored.constants)
+        log.extend(decode_log(stored.records))
+    except LogCorrupt as error:
+        return [Violation(16, len(log) + 1, "", f"it cannot be read: {error}")]
+    violations = judge(dag, log)
+    last = log[-1] if log else None
+    if last is None or last.sequence != head.sequence:
+        violations.append(
+            Violation(2, head.sequence, "", f"the head says {head.sequence}, the log {len(log)}")
+        )
+    ending = last.event if last is not None else None
+    finished = ending.outcome.value if isinstance(ending, Finished) else None
+    if head.state in FINAL and head.state.value != finished:
+        violations.append(
+            Violation(
+                1, head.sequence, "", f"the head says {head.state}, but its log has not ended"
+            )
+        )
+    elif finished is not None and head.state.value != finished:
+        violations.append(
+            Violation(9, head.sequence, "", f"it has {finished}, and the head says {head.state}")
+        )
+    return violations
+
+
+_NEVER: Final = math.inf
+
+
+class _Case:
+    """One log under judgement."""
+
+    def __init__(self, dag: Dag) -> None:
+        self.dag: Final = dag
+        self.violations: list[Violation] = []
+        self.sequence = 0
+        self._markers: Final = [node.kind.is_marker for node in dag.nodes]
+        self._epoch: int | None = None
+        self._owner = ""
+        self._created = False
+        self._requested = False
+        self._finished = ""
+        self._turned = False
+        self._halted = False
+        # By node: the sequence at which it first happened.
+        self._first_start: dict[int, int] = {}
+        self._succeeded: dict[int, int] = {}
+        self._failed: dict[int, tuple[int, Effect]] = {}
+        self._undo_began: dict[int, int] = {}
+        self._undone: dict[int, int] = {}
+        self._starts: dict[int, int] = {}
+        self._undo_starts: dict[int, int] = {}
+        self._doing: set[int] = set()
+        self._undoing: set[int] = set()
+        self._interrupted: set[int] = set()
+        """Nodes that had an attempt (of the do) in flight when the owner changed."""
+
+    def _violates(self, promise: int, sentence: str, node: int | None = None) -> None:
+        path = "" if node is None else self.dag.paths[node] or f"({self.dag.nodes[node].kind})"
+        self.violations.append(Violation(promise, self.sequence, path, sentence))
+
+    # -- event by event --------------------------------------------------------
+
+    def check_place(self, logged: LoggedEvent, position: int) -> None:
+        """Judge where an event stands and who wrote it."""
+        self.sequence = logged.sequence
+        if logged.sequence != position:
+            self._violates(2, f"the {position}. event has sequence {logged.sequence}")
+        if self._epoch is not None:
+            if logged.epoch < self._epoch:
+                self._violates(10, f"epoch {logged.epoch} after epoch {self._epoch}")
+            if not isinstance(logged.event, Adopted):
+                if logged.epoch != self._epoch:
+                    self._violates(10, f"epoch {logged.epoch} without an adoption")
+                if logged.owner != self._owner:
+                    self._violates(10, f'an event of "{logged.owner}" without an adoption')
+        self._epoch, self._owner = logged.epoch, logged.owner
+
+    def hear(self, event: Event) -> None:
+        """Take the next event."""
+        if self._finished:
+            self._violates(9, f"{event.kind} after the saga {self._finished}")
+        if not self._created and not isinstance(event, Created):
+            self._violates(0, f"{event.kind} before the saga was created")
+            self._created = True
+        match event:
+            case Created() | StartRequested():
+                self._hear_request(event)
+            case Adopted():
+                self._interrupted |= self._doing
+                self._doing.clear()
+                self._undoing.clear()
+            case Unwinding():
+                self._turned = True
+            case Finished():
+                self._hear_end(event)
+            case _:
+                self._hear_node(event)
+
+    def _hear_request(self, event: Created | StartRequested) -> None:
+        before = self._created if isinstance(event, Created) else self._requested
+        if before:
+            self._violates(12, f"{event.kind} twice")
+        if isinstance(event, Created):
+            self._created = True
+        else:
+            self._requested = True
+
+    def _hear_node(self, event: NodeEvent) -> None:
+        node = event.node
+        if not 0 <= node < len(self.dag.nodes):
+            self._violates(0, f"{event.kind} of node {node}, which does not exist")
+            return
+        if self._requested and self._markers[node]:
+            self._violates(0, f"{event.kind} of a marker", node)
+        match event:
+            case Started():
+                self._hear_start(event)
+            case Succeeded():
+                self._hear_outcome(event)
+                if node in self._succeeded:
+                    self._violates(8, "it succeeded twice", node)
+                self._succeeded.setdefault(node, self.sequence)
+            case Failed():
+                self._hear_outcome(event)
+                self._hear_failure(event)
+            case UndoStarted():
+                self._hear_undo_begin(node)
+                self._count(self._undo_starts, event)
+                self._undoing.add(node)
+            case UndoFinished():
+                self._hear_undo_end(event)
+            case UndoFailed():
+                self._hear_undo_failure(event)
+
+    def _count(self, counts: dict[int, int], event: Started | UndoStarted) -> None:
+        counts[event.node] = counts.get(event.node, 0) + 1
+        if event.attempt != counts[event.node]:
+            self._violates(
+                0, f"{event.kind} counts {event.attempt}, not {counts[event.node]}", event.node
+            )
+
+    def _hear_start(self, event: Started) -> None:
+        node = event.node
+        again = node in self._first_start
+        if node in self._doing or node in self._undoing:
+            self._violates(0, "it starts while an attempt of it is in flight", node)
+        elif node in self._succeeded:
+            self._violates(8, "it starts again after it had succeeded", node)
+        elif node in self._failed:
+            self._violates(0, "it starts again after it had failed for good", node)
+        if self._turned and not again:
+            self._violates(6, "it starts while the saga unwinds", node)
+        elif node in self._undo_began:
+            self._violates(6, "it starts again after its undo began", node)
+        elif self._turned and self._requested and not self.dag.nodes[node].atomic:
+            self._violates(6, "it runs again while the saga unwinds, and is not atomic", node)
+        self._count(self._starts, event)
+        self._first_start.setdefault(node, self.sequence)
+        self._doing.add(node)
+
+    def _hear_outcome(self, event: Succeeded | Failed) -> None:
+        node = event.node
+        if node not in self._doing:
+            if node in self._interrupted:
+                self._violates(10, "an outcome of an attempt of the owner before", node)
+            else:
+                self._violates(0, f"{event.kind} without an attempt in flight", node)
+        self._doing.discard(node)
+
+    def _hear_failure(self, event: Failed) -> None:
+        node = event.node
+        self._turned = True
+        self._failed[node] = (self.sequence, event.effect)
+        may_have_had_one = node in self._interrupted and not self.dag.nodes[node].atomic
+        if event.effect is Effect.NONE and may_have_had_one:
+            self._violates(
+                7, "it failed without effect, but an interrupted attempt may have had one", node
+            )
+
+    def _hear_undo_begin(self, node: int) -> None:
+        if not self._turned:
+            self._violates(4, "it is undone while the saga goes forward", node)
+        if node not in self._first_start:
+            self._violates(5, "it is undone, and never started", node)
+        if node in self._undone:
+            self._violates(5, "it is undone twice", node)
+        if self._failed.get(node, (0, Effect.POSSIBLE))[1] is Effect.NONE:
+            self._violates(5, "it is undone, and failed without effect", node)
+        if node in self._doing or node in self._undoing:
+            self._violates(4, "it is undone while an attempt of it is in flight", node)
+        what = self.dag.nodes[node]
+        if what.undoing is Undoing.KNOWN and node not in self._succeeded:
+            self._violates(0, "its undo cannot meet an unknown outcome", node)
+        if self._halted and self._requested:
+            self._violates(0, "its undo begins after another failed, and the saga halts", node)
+        self._undo_began.setdefault(node, self.sequence)
+
+    def _hear_undo_end(self, event: UndoFinished) -> None:
+        node = event.node
+        if node in self._undoing:
+            self._undoing.discard(node)
+            if node in self._undone:
+                self._violates(5, "it is undone twice", node)
+        else:
+            self._hear_undo_begin(node)
+            if event.how is How.UNDONE:
+                self._violates(0, "its undo finished without an attempt in flight", node)
+            elif self.dag.nodes[node].undoing is not Undoing.NOTHING:
+                self._violates(7, "it was passed over, and has an undo", node)
+        self._undone.setdefault(node, self.sequence)
+
+    def _hear_undo_failure(self, event: UndoFailed) -> None:
+        if event.node not in self._undoing:
+            self._violates(0, "its undo failed without an attempt in flight", event.node)
+        self._undoing.discard(event.node)
+        self._halted = self.dag.on_stuck is OnStuck.HALT
+
+    # -- the end -----------------------------------------------------------------
+
+    def _hear_end(self, event: Finished) -> None:
+        for node in sorted(self._doing | self._undoing):
+            self._violates(9, f"in flight when the saga {event.outcome}", node)
+        self._finished = event.outcome.value
+        if event.outcome is FinalState.UNWOUND:
+            self._check_unwound()
+        elif event.outcome is FinalState.SUCCEEDED:
+            self._check_succeeded()
+
+    def _check_unwound(self) -> None:
+        if not self._turned:
+            self._violates(7, "unwound, and nothing had failed")
+        for node in self._first_start:
+            without_effect = self._failed.get(node, (0, Effect.POSSIBLE))[1] is Effect.NONE
+            if not (without_effect or node in self._undone or self._markers[node]):
+                self._violates(7, "unwound, and it is not undone", node)
+
+    def _check_succeeded(self) -> None:
+        if self._turned:
+            self._violates(8, "succeeded, and it had begun to unwind")
+        for node, is_marker in enumerate(self._markers):
+            if not is_marker and node not in self._succeeded:
+                self._violates(8, "the saga succeeded, and it has not", node)
+
+    # -- along the edges -------------------------------------------------------------
+
+    def check_order(self) -> None:
+        """Compare what happened when along each edge: promises 3 and 4."""
+        order, parents, children = _walk(self.dag)
+        passed = [_NEVER] * len(order)
+        for node in order:
+            passed[node] = (
+                max((passed[parent] for parent in parents[node]), default=0)
+                if self._markers[node]
+                else self._succeeded.get(node, _NEVER)
+            )
+        settled = [_NEVER] * len(order)
+        for node in reversed(order):
+            settled[node] = (
+                max((settled[child] for child in children[node]), default=0)
+                if self._markers[node]
+                else self._settled_at(node)
+            )
+        for node in order:
+            if self._markers[node]:
+                continue
+            start, undo = self._first_start.get(node), self._undo_began.get(node)
+            if start is not None and any(passed[each] > start for each in parents[node]):
+                self.sequence = start
+                self._violates(3, "it starts before all it depends on have succeeded", node)
+            if undo is not None and any(settled[each] > undo for each in children[node]):
+                self.sequence = undo
+                self._violates(4, "it is undone before what depends on it is settled", node)
+
+    def _settled_at(self, node: int) -> float:
+        if node not in self._first_start:
+            return 0
+        when, effect = self._failed.get(node, (0, Effect.POSSIBLE))
+        return when if effect is Effect.NONE else self._undone.get(node, _NEVER)
+
+
+def _walk(dag: Dag) -> tuple[list[int], Sequence[Sequence[int]], Sequence[Sequence[int]]]:
+    """Return the nodes with parents before children, and both relations, from the edges alone."""
+    count = len(dag.nodes)
+    parents: list[list[int]] = [[] for _ in range(count)]
+    children: list[list[int]] = [[] for _ in range(count)]
+    for parent, child in dag.edges:
+        parents[child].append(parent)
+        children[parent].append(child)
+    unmet = [len(each) for each in parents]
+    ready = deque(node for node in range(count) if not unmet[node])
+    order: list[int] = []
+    while ready:
+        node = ready.popleft()
+        order.append(node)
+        for child in children[node]:
+            unmet[child] -= 1
+            if not unmet[child]:
+                ready.append(child)
+    return order, parents, children

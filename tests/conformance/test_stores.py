@@ -1,0 +1,59 @@
+"""Every store, judged by the one suite that is public."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from sagacity.ports.store import MAX_PAGE, InboxCommand, SagaStore
+from sagacity.stores.memory import MemoryStore
+from sagacity.stores.sqlite import SqliteStore
+from sagacity.testing import BrokenPromise, check_store
+from sagacity.testing.conformance import PROMISES, Promise, check_promise
+
+MakeStore = Callable[[], AbstractAsyncContextManager[SagaStore]]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> MakeStore:
+    @asynccontextmanager
+    async def make() -> AsyncGenerator[SagaStore]:
+        yield MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "sagas.db")
+
+    return make
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
+async def test_each_promise_of_the_port_is_kept(promise: Promise, make_store: MakeStore) -> None:
+    """The name of the promise is the fact."""
+    await check_promise(promise, make_store)
+
+
+class BackwardStore(MemoryStore):
+    """Gives commands in the wrong order, and deletes nothing."""
+
+    async def take(self, *, limit: int = MAX_PAGE) -> Sequence[InboxCommand]:
+        return (await super().take(limit=limit))[::-1]
+
+    async def delete(self, ids: Sequence[UUID]) -> int:
+        return 0
+
+
+async def test_all_broken_promises_are_reported_together() -> None:
+    """Whoever writes a store sees everything that is wrong with it at once."""
+
+    @asynccontextmanager
+    async def make() -> AsyncGenerator[SagaStore]:
+        yield BackwardStore()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await check_store(make)
+
+    broken = [error for error in caught.value.exceptions if isinstance(error, BrokenPromise)]
+    assert len(broken) == len(caught.value.exceptions)
+    sentences = {error.promise for error in broken}
+    assert "commands are taken in the order they were sent" in sentences
+    assert "only final sagas are deleted" in sentences
+    assert "a new store is empty" not in sentences
