@@ -53,6 +53,8 @@ class Attempt(NamedTuple):
     number: int
     action: Action
     faults: Faults | None
+    is_cut: Callable[[int], bool]
+    """Whether the coordinator itself has cancelled the attempt of this node."""
 
 
 class Attempts:
@@ -69,7 +71,8 @@ class Attempts:
         Raises:
             asyncio.CancelledError: this task was cancelled; nothing may be recorded.
         """
-        saga_id, epoch, state, node, number, action, faults = attempt
+        saga_id, epoch, state, node, number, action, faults, _ = attempt
+        task = asyncio.current_task()
         repeat = 1
         # An earlier attempt may have had its effect, whatever this one says (atomic: it had none).
         before = Effect.NONE if action.atomic or number == 1 else Effect.POSSIBLE
@@ -102,7 +105,7 @@ class Attempts:
         except ActionFailed as error:
             return Failed(node, error_record(ErrorKind.ACTION_FAILED, error), before)
         except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
-            _pass_on_cancellation(error)
+            _pass_on_cancellation(error, attempt, task)
             effect = Effect.NONE if action.atomic else Effect.POSSIBLE
             looked_up = isinstance(error, NoSuchInput | InputMismatch)
             kind = ErrorKind.INPUT if looked_up else ErrorKind.EXCEPTION
@@ -118,7 +121,8 @@ class Attempts:
         Raises:
             asyncio.CancelledError: this task was cancelled; nothing may be recorded.
         """
-        saga_id, epoch, state, node, number, action, faults = attempt
+        saga_id, epoch, state, node, number, action, faults, _ = attempt
+        task = asyncio.current_task()
         repeat = 1
         if faults is not None:
             if node in faults.undo_errors:
@@ -153,7 +157,7 @@ class Attempts:
         except UndoFailedError as error:
             return UndoFailed(node, error_record(ErrorKind.ACTION_FAILED, error))
         except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
-            _pass_on_cancellation(error)
+            _pass_on_cancellation(error, attempt, task)
             return UndoFailed(node, error_record(ErrorKind.EXCEPTION, error))
         return UndoFinished(node, How.UNDONE)
 
@@ -174,13 +178,35 @@ class Attempts:
         return await result if inspect.isawaitable(result) else result
 
 
-def _pass_on_cancellation(error: BaseException) -> None:
-    """Raise on what is meant for us; a `CancelledError` that the action made up itself is not."""
-    if isinstance(error, GeneratorExit):
+def _pass_on_cancellation(
+    error: BaseException, attempt: Attempt, task: asyncio.Task[Any] | None
+) -> None:
+    """Raise on what is meant for us: the coordinator cuts the attempt, or the loop is closed.
+
+    However the action answered to being cut: nobody knows what it was in the middle of.
+    What it made up itself (a `CancelledError`, a `GeneratorExit`) is an error as any other.
+    """
+    if attempt.is_cut(attempt.node):
+        if isinstance(error, asyncio.CancelledError):
+            raise error
+        raise asyncio.CancelledError from error
+    if isinstance(error, GeneratorExit) and _running_task() is not task:
         raise error
-    task = asyncio.current_task()
-    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-        raise error
+
+
+def _running_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop runs: a coroutine that was left behind is thrown away
+        return None
+
+
+async def _uncancel(task: asyncio.Task[Any]) -> None:
+    """Undo what an action did that cancelled the task that it runs in."""
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)  # if it was not delivered yet, it is now
+    while task.cancelling():
+        task.uncancel()
 
 
 def error_record(kind: ErrorKind, error: BaseException) -> ErrorRecord:

@@ -1,0 +1,135 @@
+"""What a log leaves to be done, worked out from the log alone, without the engine's fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sagacity.core.dag import Dag, NodeKind, OnStuck, Undoing
+from sagacity.core.events import (
+    Effect,
+    Event,
+    Failed,
+    FinalState,
+    Finished,
+    Started,
+    StartRequested,
+    Succeeded,
+    UndoFailed,
+    UndoFinished,
+    UndoStarted,
+    Unwinding,
+)
+from sagacity.core.planner import Command, Conclude, ConcludeUndo, Finish, RunAction, RunUndo
+
+
+@dataclass
+class _Node:
+    starts: int = 0
+    undo_starts: int = 0
+    succeeded: bool = False
+    effect: Effect | None = None  # of its failure
+    undone: bool = False
+    undo_failed: bool = False
+
+    @property
+    def settled(self) -> bool:
+        return not self.starts or self.effect is Effect.NONE or self.undone
+
+
+@dataclass
+class _Read:
+    nodes: list[_Node]
+    requested: bool = False
+    turned: bool = False
+    finished: bool = False
+    stuck: set[int] = field(default_factory=set[int])
+
+
+def left_to_do(dag: Dag, log: Sequence[Event]) -> set[Command]:
+    """Return the commands of a coordinator that has just adopted the saga."""
+    read = _read(dag, log)
+    if not read.requested or read.finished:
+        return set()
+    if read.stuck and dag.on_stuck is OnStuck.HALT:
+        return set()
+    commands = _undos(dag, read) if read.turned else _dos(dag, read)
+    if commands or read.stuck:
+        return commands
+    return {Finish(FinalState.UNWOUND if read.turned else FinalState.SUCCEEDED)}
+
+
+def _read(dag: Dag, log: Sequence[Event]) -> _Read:
+    read = _Read([_Node() for _ in dag.nodes])
+    for event in log:
+        match event:
+            case StartRequested():
+                read.requested = True
+            case Unwinding():
+                read.turned = True
+            case Finished():
+                read.finished = True
+            case Started(node):
+                read.nodes[node].starts += 1
+            case Succeeded(node):
+                read.nodes[node].succeeded = True
+            case Failed(node, _, effect):
+                read.turned = True
+                read.nodes[node].effect = effect
+                if effect is Effect.POSSIBLE and dag.nodes[node].undoing is Undoing.KNOWN:
+                    read.stuck.add(node)
+            case UndoStarted(node):
+                read.nodes[node].undo_starts += 1
+            case UndoFinished(node):
+                read.nodes[node].undone = True
+            case UndoFailed(node):
+                read.nodes[node].undo_failed = True
+                read.stuck.add(node)
+            case _:
+                pass
+    return read
+
+
+def _dos(dag: Dag, read: _Read) -> set[Command]:
+    passed = _along(dag, [node.succeeded for node in read.nodes], up=False)
+    return {
+        _do(dag, read, index)
+        for index, node in enumerate(read.nodes)
+        if not (dag.nodes[index].kind.is_marker or node.succeeded)
+        and all(passed[parent] for parent in dag.parents[index])
+    }
+
+
+def _do(dag: Dag, read: _Read, index: int) -> Command:
+    attempt = read.nodes[index].starts + 1
+    action = dag.nodes[index].kind is NodeKind.ACTION
+    return RunAction(index, attempt) if action else Conclude(index, attempt)
+
+
+def _undos(dag: Dag, read: _Read) -> set[Command]:
+    settled = _along(dag, [node.settled for node in read.nodes], up=True)
+    commands: set[Command] = set()
+    for index, node in enumerate(read.nodes):
+        what = dag.nodes[index]
+        if what.kind.is_marker or node.settled or index in read.stuck:
+            continue
+        if not all(settled[child] for child in dag.children[index]):
+            continue
+        cut_off = not (node.succeeded or node.effect or node.undo_starts)
+        if cut_off and what.atomic:
+            commands.add(_do(dag, read, index))
+        elif what.undoing is Undoing.NOTHING:
+            commands.add(ConcludeUndo(index))
+        else:
+            commands.add(RunUndo(index, node.undo_starts + 1))
+    return commands
+
+
+def _along(dag: Dag, holds: list[bool], *, up: bool) -> list[bool]:
+    """Carry what holds of nodes through markers, downwards from parents or up from children."""
+    order = sorted(range(len(holds)), key=dag.rank.__getitem__, reverse=up)
+    next_to = dag.children if up else dag.parents
+    for index in order:
+        if dag.nodes[index].kind.is_marker:
+            holds[index] = all(holds[each] for each in next_to[index])
+    return holds
