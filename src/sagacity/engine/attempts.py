@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import inspect
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sagacity.authoring.context import Context
@@ -82,7 +83,7 @@ class Attempts:
             repeat = faults.repeats.get(node, (1, 1))[0]
         try:
             arguments = action.do_arguments(state.inputs(node))
-        except Exception as error:  # noqa: BLE001 - a border: validators are the user's code too
+        except BaseException as error:  # noqa: BLE001 - a border: validators are user code too
             return Failed(node, error_record(ErrorKind.INPUT, error), before)
         context = Context(
             state,
@@ -112,7 +113,7 @@ class Attempts:
             return Failed(node, error_record(kind, error), effect)
         try:
             return Succeeded(node, action.encode_output(result))
-        except Exception as error:  # noqa: BLE001 - a border: serialisers are the user's code too
+        except BaseException as error:  # noqa: BLE001 - a border: serialisers are user code too
             return Failed(node, error_record(ErrorKind.OUTPUT, error), Effect.POSSIBLE)
 
     async def run_undo(self, attempt: Attempt) -> UndoFinished | UndoFailed:
@@ -135,7 +136,7 @@ class Attempts:
             return UndoFailed(node, ErrorRecord(ErrorKind.INPUT, message))
         try:
             arguments = action.undo_arguments(state.inputs(node), output)
-        except Exception as error:  # noqa: BLE001 - a border: validators are the user's code too
+        except BaseException as error:  # noqa: BLE001 - a border: validators are user code too
             return UndoFailed(node, error_record(ErrorKind.INPUT, error))
         context = Context(
             state,
@@ -201,7 +202,7 @@ def _running_task() -> asyncio.Task[Any] | None:
         return None
 
 
-async def _uncancel(task: asyncio.Task[Any]) -> None:
+async def uncancel(task: asyncio.Task[Any]) -> None:
     """Undo what an action did that cancelled the task that it runs in."""
     with suppress(asyncio.CancelledError):
         await asyncio.sleep(0)  # if it was not delivered yet, it is now

@@ -139,6 +139,8 @@ class Driving:
         execution = Execution(self._env, saga_id, name, epoch, state)
         if self.faults:
             execution.faults = self.faults.pop(saga_id, None)
+        if self.draining:
+            execution.drain()
         return execution
 
     def launch_new(self, execution: Execution, saga: NewSaga, events: list[Event]) -> None:

@@ -43,7 +43,7 @@ from sagacity.core.planner import (
     plan,
 )
 from sagacity.core.values import NULL
-from sagacity.engine.attempts import Attempt
+from sagacity.engine.attempts import Attempt, uncancel
 from sagacity.engine.injection import INJECTED
 from sagacity.engine.summaries import summary_of
 from sagacity.errors import NotOwner, SagacityError, StoreError
@@ -239,6 +239,8 @@ class Execution:
 
     async def _drive(self) -> bool:
         state = self.state
+        task = asyncio.current_task()
+        assert task is not None, "driven by a task"
         while True:
             while self._outcomes:
                 self._take_outcome(*self._outcomes.popleft())
@@ -252,7 +254,10 @@ class Execution:
             starting, self._starting = self._starting, []
             if len(starting) == 1 and not self._parked and len(state.in_flight) == 1:
                 command = starting[0]
-                self._take_outcome(command, await self._attempt(command))
+                event = await self._attempt(command)
+                if task.cancelling():  # by the action itself: being cut does not come here
+                    await uncancel(task)
+                self._take_outcome(command, event)
                 continue
             for command in starting:
                 self._spawn(command)
@@ -345,6 +350,7 @@ class Execution:
                 command.attempt,
                 self._held[node],
                 self.faults,
+                self._is_cut,
             )
         )
 
@@ -368,6 +374,10 @@ class Execution:
             self._attempt_tasks.pop(node, None)
         self._env.slots.release(self._held.pop(node))
         self.record(event)
+
+    def _is_cut(self, node: int) -> bool:
+        """Whether a cancellation of the attempt of `node` is the coordinator's doing."""
+        return self._over or self._draining or node in self._cut_short
 
     def _cancel_siblings(self) -> None:
         for node, task in self._attempt_tasks.items():
