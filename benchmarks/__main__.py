@@ -19,6 +19,7 @@ from rich.table import Table
 
 from benchmarks import recovery, shapes, sizes, throughput
 from benchmarks.measuring import Figure
+from sagacity.engine.system import collect_garbage_less_often
 
 Group = Callable[[int, Path], Awaitable[list[Figure]]]
 
@@ -40,6 +41,7 @@ GROUPS: dict[str, Group] = {
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def main(groups: tuple[str, ...], runs: int, directory: Path | None, *, as_json: bool) -> None:
     """Measure GROUPS (all by default) and print medians."""
+    collect_garbage_less_often()  # as `sagacity worker` does
     with tempfile.TemporaryDirectory(dir=directory or Path.cwd(), prefix=".benchmarks-") as place:
         figures: list[Figure] = []
         for name in groups or GROUPS:

@@ -23,7 +23,7 @@ from sagacity.core.codec import LoggedEvent
 from sagacity.core.events import Adopted, Finished, StartRequested, UndoFailed, Unwinding
 from sagacity.core.views import event_view
 from sagacity.engine.sec import DEFAULT_MAX_ACTIONS, DEFAULT_MAX_SAGAS, DRAIN_SECONDS
-from sagacity.engine.system import wall_ms
+from sagacity.engine.system import collect_garbage_less_often, wall_ms
 from sagacity.errors import StoreBusy
 from sagacity.runtime import DrainReport, Sec
 
@@ -89,6 +89,7 @@ def worker(
     ):
         code = code_of([load_module(name) for name in modules])
         job = _Job(code, store, deps, max_sagas, max_actions, wait)
+        collect_garbage_less_often()
         drained = asyncio.run(_work(job, lines, interruption))
     cut_short = [CutShortDocument(str(saga_id), node) for saga_id, node in drained.cut_short]
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import time
@@ -27,6 +28,17 @@ def new_saga_id() -> UUID:
 def new_request_id() -> UUID:
     """Return an id for one command."""
     return new_saga_id()
+
+
+def collect_garbage_less_often() -> None:
+    """Set Python's cyclic collector for a process that does nothing but drive sagas.
+
+    A saga in flight is a few dozen objects that live for milliseconds and form no
+    cycles; at the default threshold a thousand sagas in flight are looked through
+    again and again. For programs of ours: a library leaves the collector alone.
+    """
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def new_owner() -> str:
