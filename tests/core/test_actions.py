@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -160,10 +159,10 @@ class NoUndo:
 
 
 @pytest.fixture
-def without_undo() -> Iterator[ActionRegistry]:
+def without_undo() -> ActionRegistry:
     registry = ActionRegistry()
     registry.register(NoUndo())
-    yield registry
+    return registry
 
 
 def test_an_undo_that_the_code_has_no_more_is_missing(without_undo: ActionRegistry) -> None:

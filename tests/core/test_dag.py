@@ -1,4 +1,5 @@
 from dataclasses import FrozenInstanceError, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -152,7 +153,8 @@ def test_mistakes_of_names_are_reported_together() -> None:
 @pytest.mark.parametrize("field", ["label", "action", "version"])
 def test_texts_that_no_store_can_hold_are_a_mistake(field: str) -> None:
     """A definition that cannot be stored must not get as far as a store."""
-    node = replace(action("a"), **{field: "\udfff"})
+    bad: dict[str, Any] = {field: "\udfff"}
+    node = replace(action("a"), **bad)
     assert mistakes([node]) == [
         f"node \"a\": the {field} '\\udfff' has a NUL character or a lone surrogate"
     ]

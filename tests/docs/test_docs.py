@@ -20,7 +20,9 @@ PAGES = sorted(
 
 def blocks(page: Path, language: str) -> list[str]:
     """Return the fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
 
 
 def test_the_first_saga_of_the_readme_does_what_it_says(tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engine.world import Facts, World
 
 from sagacity.ports.store import SagaQuery, SagaStore
 from sagacity.stores.memory import MemoryStore
 from sagacity.stores.sqlite import SqliteStore
 from sagacity.testing.checkers import judge_stored
+from tests.engine.world import Facts, World
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 10
 """A test that takes longer hangs: it fails by itself, and does not end the run."""
 
 Stores = Callable[[], SagaStore]

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.engine.conftest import Stores
-from tests.engine.world import PlainAction, World, dag_of, node, registry_of
 
 from sagacity import ActionFailed, ActionFunc, Sec, Stuck, Succeeded, UndoFailed, Unwound
+from sagacity.core.bindings import ParamsOf
 from sagacity.core.builder import NodeFactory
 from sagacity.core.dag import Dag, Node, NodeKind, OnStuck, Siblings, Undoing
-from sagacity.core.bindings import ParamsOf
-from sagacity.core.events import MAX_MESSAGE_CHARS, MAX_TRACEBACK_CHARS, Effect
+from sagacity.core.events import MAX_MESSAGE_CHARS, MAX_TRACEBACK_CHARS, Effect, ErrorKind
 from sagacity.core.outcome import NodeError
 from sagacity.core.views import SagaView
 from sagacity.stores.memory import MemoryStore
+from tests.engine.conftest import Stores
+from tests.engine.world import PlainAction, World, dag_of, node, registry_of
 
 
 async def run(store: Any, world: World, saga: Dag, *more: Any, params: Any = None) -> SagaView:
@@ -50,7 +50,7 @@ async def test_an_action_that_reports_failure_had_no_effect(
     view = await run(stores(), world, failing(action))
     assert view.state == "unwound"
     assert view.errors == (
-        NodeError("b", "action_failed", "no money", {"left": 3}, Effect.NONE, "ActionFailed"),
+        NodeError("b", ErrorKind.ACTION_FAILED, "no money", {"left": 3}, Effect.NONE, "ActionFailed"),
     )
     assert world.calls == ["do a", "do b", "undo a"]
 
@@ -313,16 +313,16 @@ RAISED: list[Callable[[], BaseException]] = [
     lambda: OddError("x"),
     lambda: OddBaseError("x"),
     lambda: SystemExit(3),
-    lambda: KeyboardInterrupt(),
-    lambda: GeneratorExit(),
+    KeyboardInterrupt,
+    GeneratorExit,
     lambda: StopIteration(1),
-    lambda: StopAsyncIteration(),
+    StopAsyncIteration,
     lambda: asyncio.CancelledError("made up"),
-    lambda: TimeoutError(),
+    TimeoutError,
     lambda: ExceptionGroup("g", [OddError("x"), ValueError("y")]),
     lambda: BaseExceptionGroup("g", [SystemExit()]),
     lambda: RecursionError("deep"),
-    lambda: MemoryError(),
+    MemoryError,
     lambda: UndoFailed("not for a do"),
 ]
 
@@ -344,7 +344,7 @@ def kinds_of_action(raising: Raising, world: World, *, undo: bool) -> list[Plain
     def both(function: Any) -> tuple[Any, Any]:
         return (world.do, function) if undo else (function, world.undo)
 
-    def blocking(value: bool) -> dict[str, bool]:
+    def blocking(*, value: bool) -> dict[str, Any]:
         return {"undo_blocks" if undo else "do_blocks": value}
 
     return [
@@ -463,7 +463,14 @@ async def test_plain_functions_run_in_threads(stores: Stores) -> None:
 async def test_a_plain_function_that_gives_an_awaitable_is_awaited() -> None:
     """A `functools.partial` or a lambda around a coroutine function, say."""
     world = World()
-    action = ActionFunc("odd", lambda ctx: world.do(ctx), lambda ctx: world.undo(ctx))
+
+    def do(ctx: Any) -> Any:
+        return world.do(ctx)
+
+    def undo(ctx: Any) -> Any:
+        return world.undo(ctx)
+
+    action = ActionFunc("odd", do, undo)
     assert action.do_blocks
     view = await run(MemoryStore(), world, dag_of(NodeFactory.action("a", "", action)), action)
     assert view.state == "succeeded"

@@ -2,11 +2,9 @@
 
 from collections import Counter
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
-from tests.engine.conftest import Stores
-from tests.engine.world import World, dag_of, registry_of, turns
 
 from sagacity import (
     NoSuchSaga,
@@ -20,6 +18,8 @@ from sagacity import (
 from sagacity.core.builder import NodeFactory
 from sagacity.core.events import EventKind
 from sagacity.errors import NoSuchNode
+from tests.engine.conftest import Stores
+from tests.engine.world import World, dag_of, registry_of, turns
 
 SAGA = dag_of("n1", "n2")
 
@@ -203,7 +203,7 @@ async def test_creating_under_an_id_that_stands_for_something_else_is_an_error(
 async def test_starting_an_unknown_id_is_an_error(stores: Stores, world: World) -> None:
     """As is anything else that is asked of it."""
     async with Sec(stores(), registry_of(world)) as sec:
-        handle = sec.handle(uuid4())
+        handle = sec.handle(UUID(int=1))
         for ask in (handle.start, handle.wait, handle.result, handle.view):
             with pytest.raises(NoSuchSaga, match=str(handle.id)):
                 await ask()
@@ -224,7 +224,7 @@ async def test_starting_twice_is_an_error(stores: Stores, world: World) -> None:
             await handle.start()
         gate.open()
         assert await handle.wait() == Succeeded("n2")
-        with pytest.raises(SagaStateError, match="cannot start saga .*: it is succeeded"):
+        with pytest.raises(SagaStateError, match=r"cannot start saga .*: it is succeeded"):
             await handle.start()
         with pytest.raises(SagaStateError, match="cannot inject a fault into saga"):
             await handle.inject_error("n1")

@@ -6,7 +6,8 @@ in flight ends next, how, and whether a second outcome joins the same append.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -222,7 +223,7 @@ class Walker:
 class Model:
     """A log to follow: in which order outcomes came, and which shared an append."""
 
-    def __init__(self, log: Sequence[Event], boundaries: Set[int] | None = None) -> None:
+    def __init__(self, log: Sequence[Event], boundaries: AbstractSet[int] | None = None) -> None:
         self._order: Final[dict[tuple[int, bool], int]] = {}
         self.groups: Final = [0]
         for place, event in enumerate(log):

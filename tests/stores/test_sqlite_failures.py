@@ -10,10 +10,10 @@ import pytest
 
 from sagacity.errors import StoreError, StoreFull
 from sagacity.stores.sqlite import SqliteStore
-from sagacity.stores.sqlite.batch import settle, settle_at_once
+from sagacity.stores.sqlite.batch import Verdict, settle, settle_at_once
 from sagacity.stores.sqlite.connecting import open_writer
 from sagacity.stores.sqlite.operations import insert_definition
-from sagacity.stores.sqlite.rows import write_of_append, write_of_create
+from sagacity.stores.sqlite.rows import write_of_append, write_of_command, write_of_create
 from sagacity.testing._promises._making import (
     append_to,
     command,
@@ -23,6 +23,7 @@ from sagacity.testing._promises._making import (
     saga_id,
 )
 
+ACCEPTED = Verdict.ACCEPTED
 LARGE = b'"%b"' % (b"x" * 100_000)
 
 
@@ -118,10 +119,11 @@ def disk_error() -> sqlite3.OperationalError:
 
 @pytest.fixture
 def connection(path: Path) -> Iterator[sqlite3.Connection]:
-    """A file with saga 1, without the rest of the store."""
+    """A file with saga 1 and a command to it, without the rest of the store."""
     connection = open_writer(path)
     insert_definition(connection, definition())
-    assert settle(connection, path, [write_of_create(new_saga(1))]) == [True]
+    writes = [write_of_create(new_saga(1)), write_of_command(command(1))]
+    assert settle(connection, path, writes) == [ACCEPTED] * 2
     yield connection
     connection.close()
 
@@ -130,6 +132,7 @@ WRITES = [
     write_of_append(append_to(1)),
     write_of_create(new_saga(2)),
     write_of_append(append_to(2, events=0)),
+    write_of_command(command(2)),
 ]
 
 
@@ -140,7 +143,7 @@ def test_what_landed_although_the_disk_failed_is_acknowledged(
     """An error at commit means unknown, and is resolved by reading."""
     disk = FailingDisk(connection, lands=True, then_reads=True)
 
-    assert settler(cast("Any", disk), path, WRITES) == [True, True, True]
+    assert settler(cast("Any", disk), path, WRITES) == [ACCEPTED] * 4
 
 
 @pytest.mark.parametrize("settler", [settle, settle_at_once])
@@ -152,9 +155,9 @@ def test_what_did_not_land_is_an_error(
 
     outcomes = settler(cast("Any", disk), path, WRITES)
 
-    assert [type(outcome) for outcome in outcomes] == [StoreError] * 3
+    assert [type(outcome) for outcome in outcomes] == [StoreError] * 4
     assert "the disk failed" in str(outcomes[0])
-    assert settle(connection, path, WRITES) == [True, True, True]
+    assert settle(connection, path, WRITES) == [ACCEPTED] * 4
 
 
 def test_what_cannot_be_known_is_said_to_be_unknown(
@@ -165,7 +168,7 @@ def test_what_cannot_be_known_is_said_to_be_unknown(
 
     outcomes = settle(cast("Any", disk), path, WRITES)
 
-    assert [type(outcome) for outcome in outcomes] == [StoreError] * 3
+    assert [type(outcome) for outcome in outcomes] == [StoreError] * 4
     assert "it is unknown whether this was stored" in str(outcomes[0])
 
 
@@ -179,6 +182,18 @@ def test_refusals_in_a_batch_are_told_apart(connection: sqlite3.Connection, path
         write_of_create(new_saga(1)),
         write_of_create(new_saga(2)),
         write_of_append(append_to(2, at=1)),
+        write_of_command(command(1, 2)),
+        write_of_command(command(2, 7)),
     ]
 
-    assert settle(connection, path, writes) == [True, False, True, False, False, True, True]
+    assert settle(connection, path, writes) == [
+        ACCEPTED,
+        Verdict.NOT_CURRENT,
+        ACCEPTED,
+        Verdict.NOT_CURRENT,
+        Verdict.NOT_NEW,
+        ACCEPTED,
+        ACCEPTED,
+        Verdict.SENT_BEFORE,
+        Verdict.NO_SUCH_SAGA,
+    ]

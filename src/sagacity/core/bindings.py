@@ -127,6 +127,17 @@ def resolve(binding: Binding, lookup: Callable[[Binding], Json]) -> Json:
             return lookup(binding)
 
 
+def check_fields(binding: Binding, node: int, output: Json) -> None:
+    """Check that `output` of `node` has the fields that `binding` takes of it.
+
+    Raises:
+        LookupError: it has not.
+    """
+    for leaf in leaves(binding):
+        if isinstance(leaf, OutputOf) and leaf.node == node:
+            _field(decode(output), leaf.field)
+
+
 def _field(value: Any, field: FieldPath) -> Any:
     for part in field:
         try:

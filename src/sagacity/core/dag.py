@@ -174,6 +174,12 @@ class Dag:
         return tuple(map(len, self.parents))
 
     @cached_property
+    def output_sources(self) -> frozenset[int]:
+        """The nodes of whose outputs the saga's output takes fields."""
+        found = () if self.output is None else leaves(self.output)
+        return frozenset(leaf.node for leaf in found if isinstance(leaf, OutputOf) and leaf.field)
+
+    @cached_property
     def by_path(self) -> Mapping[str, int]:
         """From a node's path to its index."""
         return {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sagacity.core.events import FinalState
 from sagacity.core.values import decode
+from sagacity.errors import LogCorrupt
 
 if TYPE_CHECKING:
     from sagacity.core.events import Effect, ErrorKind, ErrorRecord
@@ -72,7 +73,10 @@ Outcome: TypeAlias = Succeeded | Unwound | Stuck | Abandoned
 def outcome_of(state: SagaState) -> Outcome | None:
     """Return how the saga of `state` ended, or None while it has not."""
     if state.finished is FinalState.SUCCEEDED:
-        return Succeeded(decode(state.output()))
+        try:
+            return Succeeded(decode(state.output()))
+        except LookupError as error:
+            raise LogCorrupt(f"the output of a saga that succeeded: {error}") from error
     if state.finished is FinalState.UNWOUND:
         return Unwound(all_errors(state))
     if state.finished is FinalState.ABANDONED:

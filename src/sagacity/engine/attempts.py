@@ -97,12 +97,16 @@ class Attempts:
         )
         result: Any = None
         try:
+            for _ in range(repeat - 1):  # injected: these may have had their effect
+                if action.do_blocks:
+                    await self._in_thread(action.do, context, **arguments)
+                else:
+                    await action.do(context, **arguments)
+                before = Effect.NONE if action.atomic else Effect.POSSIBLE
             if action.do_blocks:
-                for _ in range(repeat):
-                    result = await self._in_thread(action.do, context, **arguments)
+                result = await self._in_thread(action.do, context, **arguments)
             else:
-                for _ in range(repeat):
-                    result = await action.do(context, **arguments)
+                result = await action.do(context, **arguments)
         except ActionFailed as error:
             return Failed(node, error_record(ErrorKind.ACTION_FAILED, error), before)
         except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
@@ -212,16 +216,15 @@ async def uncancel(task: asyncio.Task[Any]) -> None:
 
 def error_record(kind: ErrorKind, error: BaseException) -> ErrorRecord:
     """Return what is stored of `error`: storable and bounded, whatever it is."""
+    reported = error if isinstance(error, ActionFailed | UndoFailedError) else None
     try:
-        message = str(getattr(error, "message", None) or error)
+        message = str(error if reported is None else reported.message) or type(error).__name__
     except Exception:  # noqa: BLE001 - an error that cannot be rendered is still an error
         message = "(this error cannot be shown as text)"
     data: Json | None = None
-    if getattr(error, "data", None) is not None and isinstance(
-        error, ActionFailed | UndoFailedError
-    ):
+    if reported is not None and reported.data is not None:
         try:
-            data = encode(error.data, limit_bytes=MAX_ERROR_DATA_BYTES)
+            data = encode(reported.data, limit_bytes=MAX_ERROR_DATA_BYTES)
         except ValueNotStorable as reason:
             message = f"{message} (its data cannot be stored: {reason})"
     return ErrorRecord(

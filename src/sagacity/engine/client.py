@@ -100,6 +100,8 @@ class Client:
         if await self._store.create(saga) is not None:
             stored = await self._store.read(saga_id)
             check_same(saga_id, stored.head.name, stored.params, intake)
+            if start and stored.head.state is SagaStatus.READY:
+                await self.start(saga_id)
         return Handle(self, saga_id, intake.decode_output)
 
     def handle(self, saga_id: UUID) -> Handle[Any]:

@@ -80,6 +80,7 @@ class Driving:
         self.owner: Final = owner
         self.epoch: Final = epoch
         self.draining = False
+        self._drained: DrainReport | None = None
         self.active: dict[UUID, Execution] = {}
         self.faults: dict[UUID, Faults] = {}
         """Injected before the saga runs."""
@@ -138,7 +139,7 @@ class Driving:
         """Return an execution of the saga, with the faults that were injected before."""
         execution = Execution(self._env, saga_id, name, epoch, state)
         if self.faults:
-            execution.faults = self.faults.pop(saga_id, None)
+            execution.faults = self.faults.get(saga_id)
         if self.draining:
             execution.drain()
         return execution
@@ -227,7 +228,8 @@ class Driving:
             created = await self._created(saga)
         finally:
             if not created:
-                self.active.pop(saga.id, None)
+                if self.active.get(saga.id) is execution:
+                    del self.active[saga.id]
                 execution.give_up()
                 self._fill()
         if created:
@@ -240,7 +242,8 @@ class Driving:
             stored = await self._read(saga_id)
             execution = self.load(stored)
             missing = self._registry.missing_for(execution.state.dag)
-            if missing or execution.state.finished is not None or execution.state.stuck:
+            stuck = execution.state.stuck is not None  # needs no code to be told so
+            if execution.state.finished is not None or (missing and not stuck):
                 await self._park(stored, missing)
                 self.active.pop(saga_id, None)
                 self._fill()
@@ -297,6 +300,8 @@ class Driving:
         finally:
             if self.active.get(saga_id) is execution:
                 del self.active[saga_id]
+            if self.faults:
+                self.faults.pop(saga_id, None)
             if self._queue:
                 self._fill()
 
@@ -312,11 +317,22 @@ class Driving:
             try:
                 await self._store.append(append)
             except NotOwner:
-                raise
+                # Perhaps by our own doing: an error can come after the commit.
+                if not await self._has(append):
+                    raise
+                return
             except StoreError as again:
                 error = again
             else:
                 return
+
+    async def _has(self, append: Append) -> bool:
+        """Whether the store holds exactly this append."""
+        stored = await self._read(append.saga_id)
+        written = (append.expected_sequence + 1, append.record)
+        return stored.head.epoch == append.epoch and (
+            written in stored.records or not append.event_count
+        )
 
     async def _read(self, saga_id: UUID) -> StoredSaga:
         delay = FIRST_RETRY_SECONDS
@@ -380,20 +396,22 @@ class Driving:
 
     async def drain(self, deadline_seconds: float) -> DrainReport:
         """Start nothing more; let attempts in flight finish until the deadline, then cut them."""
+        if self._drained is not None:
+            return self._drained  # what was left behind is not waited for again
         self.draining = True
         self._queue.clear()
         self._queued.clear()
         for execution in list(self.active.values()):
             if execution is not _LOADING:
                 execution.drain()
+        try:
+            ended = await self.tasks.wait(deadline_seconds)
+        except BaseException:
+            self._cut_all()  # whoever cancels us is about to cancel our tasks
+            raise
         cut_short: tuple[tuple[UUID, str], ...] = ()
-        if not await self.tasks.wait(deadline_seconds):
-            cut_short = tuple(
-                (saga_id, node)
-                for saga_id, execution in self.active.items()
-                if execution is not _LOADING
-                for node in execution.in_flight()
-            )
+        if not ended:
+            cut_short = self._cut_all()
             for saga_id, node in cut_short:
                 log.warning('saga %s: node "%s" was cut short by the shutdown', saga_id, node)
             if not await self.tasks.stop(1.0):
@@ -401,7 +419,17 @@ class Driving:
         for saga_id in list(self._waiters):
             self._fail_waiters(saga_id, _closed())
         self._threads.shutdown(wait=False, cancel_futures=True)
-        return DrainReport(cut_short)
+        self._drained = DrainReport(cut_short)
+        return self._drained
+
+    def _cut_all(self) -> tuple[tuple[UUID, str], ...]:
+        """Tell all executions that they are cancelled now; return what is in flight."""
+        cut_short: list[tuple[UUID, str]] = []
+        for saga_id, execution in self.active.items():
+            if execution is not _LOADING:
+                execution.cut()
+                cut_short += [(saga_id, node) for node in execution.in_flight()]
+        return tuple(cut_short)
 
 
 _LOADING: Final[Any] = object()

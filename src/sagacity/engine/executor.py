@@ -17,6 +17,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from sagacity.core.bindings import check_fields
 from sagacity.core.codec import encode_record
 from sagacity.core.dag import Siblings
 from sagacity.core.events import (
@@ -43,12 +44,12 @@ from sagacity.core.planner import (
     plan,
 )
 from sagacity.core.values import NULL
-from sagacity.engine.attempts import Attempt, uncancel
+from sagacity.engine.attempts import Attempt, error_record, uncancel
 from sagacity.engine.injection import INJECTED
 from sagacity.engine.summaries import summary_of
 from sagacity.errors import NotOwner, SagacityError, StoreError
 from sagacity.ports.observer import Recorded
-from sagacity.ports.store import Append
+from sagacity.ports.store import Append, SagaStatus, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -62,6 +63,9 @@ if TYPE_CHECKING:
     from sagacity.engine.slots import Slots
     from sagacity.engine.tasks import TaskSet
     from sagacity.ports.store import SagaStore
+
+MAX_RECORD_BYTES: Final = 16 * 1024 * 1024
+"""A larger append is made in parts: stores need not take what no value alone can be."""
 
 _CUT_SHORT: Final = ErrorRecord(ErrorKind.CANCELLED, "cut short because the saga unwinds")
 
@@ -87,6 +91,7 @@ class Execution:
     __slots__ = (
         "_attempt_tasks",
         "_batch",
+        "_cut",
         "_cut_short",
         "_draining",
         "_env",
@@ -125,6 +130,7 @@ class Execution:
         self._wake: asyncio.Future[None] | None = None
         self._draining = False
         self._over = False
+        self._cut = False
 
     # -- what the coordinator calls -----------------------------------------
 
@@ -148,6 +154,8 @@ class Execution:
         while concluded:
             concluded = False
             for command in plan(self.state):
+                if concluded and not is_current(self.state, command):
+                    continue  # what was concluded failed, and turned the saga
                 match command:
                     case RunAction() | RunUndo():
                         self._start_or_park(command)
@@ -170,25 +178,52 @@ class Execution:
         """
         env, state = self._env, self.state
         events, self._batch = self._batch, []
-        count = len(events)
         now = env.wall_ms()
-        append = Append(
-            self.saga_id,
-            self.epoch,
-            state.sequence - count,
-            encode_record(events, time_ms=now, epoch=self.epoch),
-            count,
-            summary_of(state),
-            now,
-        )
+        record = encode_record(events, time_ms=now, epoch=self.epoch)
+        if len(record) > MAX_RECORD_BYTES and len(events) > 1:
+            await self._commit_in_parts(events)
+        else:
+            count = len(events)
+            await self._append(
+                Append(
+                    self.saga_id,
+                    self.epoch,
+                    state.sequence - count,
+                    record,
+                    count,
+                    summary_of(state),
+                    now,
+                )
+            )
+        if env.recorded is not None:
+            self.acknowledged(events)
+
+    async def _commit_in_parts(self, events: list[Event]) -> None:
+        """Append what is too much for one record; any prefix of it recovers."""
+        now = self._env.wall_ms()
+        sequence = self.state.sequence - len(events)
+        running = Summary(SagaStatus.RUNNING, self.state.direction)
+        parts = [events]
+        while parts:
+            part = parts.pop()
+            record = encode_record(part, time_ms=now, epoch=self.epoch)
+            if len(record) > MAX_RECORD_BYTES and len(part) > 1:
+                half = len(part) // 2
+                parts += [part[half:], part[:half]]
+                continue
+            summary = running if parts else summary_of(self.state)
+            await self._append(
+                Append(self.saga_id, self.epoch, sequence, record, len(part), summary, now)
+            )
+            sequence += len(part)
+
+    async def _append(self, append: Append) -> None:
         try:
-            await env.store.append(append)
+            await self._env.store.append(append)
         except NotOwner:
             raise
         except StoreError as error:
-            await env.insist(append, error)
-        if env.recorded is not None:
-            self.acknowledged(events)
+            await self._env.insist(append, error)
 
     def acknowledged(self, events: list[Event]) -> None:
         """Tell observers what has become durable."""
@@ -201,6 +236,10 @@ class Execution:
         """Start nothing more; `run` returns when the attempts in flight have ended."""
         self._draining = True
         self._wake_up()
+
+    def cut(self) -> None:
+        """Know that the tasks of this saga are cancelled from now on, by the coordinator."""
+        self._cut = True
 
     def in_flight(self) -> list[str]:
         """Return the paths of the nodes whose attempts are running."""
@@ -255,6 +294,8 @@ class Execution:
             if len(starting) == 1 and not self._parked and len(state.in_flight) == 1:
                 command = starting[0]
                 event = await self._attempt(command)
+                if self._cut:  # and the action swallowed it: too late to record anything
+                    raise asyncio.CancelledError
                 if task.cancelling():  # by the action itself: being cut does not come here
                     await uncancel(task)
                 self._take_outcome(command, event)
@@ -365,6 +406,13 @@ class Execution:
                 raise
             self._cut_short.discard(command.node)
             event = Failed(command.node, _CUT_SHORT, Effect.POSSIBLE)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not hang the saga
+            lost = error_record(ErrorKind.EXCEPTION, error)
+            event = (
+                Failed(command.node, lost, Effect.POSSIBLE)
+                if isinstance(command, RunAction)
+                else UndoFailed(command.node, lost)
+            )
         self._outcomes.append((command, event))
         self._wake_up()
 
@@ -373,11 +421,24 @@ class Execution:
         if self._attempt_tasks:
             self._attempt_tasks.pop(node, None)
         self._env.slots.release(self._held.pop(node))
+        if type(event) is Succeeded and node in self.state.dag.output_sources:
+            event = self._with_output(event)
         self.record(event)
+
+    def _with_output(self, event: Succeeded) -> Event:
+        """Check that the saga's output will be there: a field of this one may be missing."""
+        binding = self.state.dag.output
+        assert binding is not None
+        try:
+            check_fields(binding, event.node, event.output)
+        except LookupError as error:
+            missing = ErrorRecord(ErrorKind.OUTPUT, f"the saga's output: {error}")
+            return Failed(event.node, missing, Effect.POSSIBLE)
+        return event
 
     def _is_cut(self, node: int) -> bool:
         """Whether a cancellation of the attempt of `node` is the coordinator's doing."""
-        return self._over or self._draining or node in self._cut_short
+        return self._over or self._cut or node in self._cut_short
 
     def _cancel_siblings(self) -> None:
         for node, task in self._attempt_tasks.items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from sagacity.errors import SagacityError, StoreError
+from sagacity.errors import NotOwner, StoreCorrupt, StoreError
 from sagacity.ports.store import DRIVEN, MAX_PAGE
 
 if TYPE_CHECKING:
@@ -93,9 +93,11 @@ class Recovery:
             for command in commands:
                 try:
                     await self._carry_out(command)
-                except StoreError:
-                    raise
-                except (SagacityError, ValueError) as error:
+                except Exception as error:
+                    if isinstance(error, StoreError) and not isinstance(
+                        error, StoreCorrupt | NotOwner
+                    ):
+                        raise  # the store's trouble, not the command's: it is taken again
                     self._driving.report(command.saga_id, error)
             if commands:
                 await self._store.done([command.request_id for command in commands])

@@ -93,7 +93,7 @@ class Sec:
         self._wait: Final = wait
         self._observers: Final = tuple(observers)
         self._only: Final = None if only is None else frozenset(only)
-        self._owner: Final = system.new_owner()
+        self._owner = ""
         self._definitions: Final = Definitions()
         self._open: Driving | None = None
         self._recovery_task: asyncio.Task[None] | None = None
@@ -104,6 +104,7 @@ class Sec:
     async def __aenter__(self) -> Self:
         """Open the store, become its coordinator and begin to recover its sagas."""
         await self._store.open()
+        self._owner = system.new_owner()  # of this opening: what the last one left is interrupted
         try:
             epoch = await self._store.acquire(self._owner, wait=self._wait)
         except BaseException:
@@ -245,7 +246,7 @@ class Sec:
         intake = take_in(saga_or_dag, params, labels)
         self._check_actions(intake.dag)
         saga_id = id or system.new_saga_id()
-        if driving.knows(saga_id):
+        if driving.knows(saga_id) or saga_id in self._starting:
             return await self._attach(saga_id, intake)
         state = SagaState(intake.dag, intake.params)
         execution = driving.execution(saga_id, intake.dag.name, driving.epoch, state)
@@ -393,6 +394,8 @@ class Sec:
                     ending = ending_of_stored(stored, self._definitions)
                     if ending is not None:
                         return ending
+                    if driving.draining and saga_id not in driving.active:
+                        raise CoordinatorClosed("this coordinator is closing")
                 return await waiter
             except AlreadyThereError:
                 pass  # somebody tried to create it again; it is what it was

@@ -25,6 +25,7 @@ class Slots:
         """Allow `max_actions` attempts at once."""
         self._max: Final = max_actions
         self._used = 0
+        self._granting = False
         self._queue: deque[Grant] = deque()
         self._used_by: dict[str, int] = {}
         self._queues: dict[str, deque[Grant]] = {}
@@ -62,6 +63,12 @@ class Slots:
                 self._queue.append(waiting.popleft())
             else:
                 self._used_by[action.name] -= 1
-        while self._queue and self._used < self._max:
-            self._used += 1
-            self._queue.popleft()()
+        if self._granting:
+            return  # called by a grant that wants none any more: the loop below goes on
+        self._granting = True
+        try:
+            while self._queue and self._used < self._max:
+                self._used += 1
+                self._queue.popleft()()
+        finally:
+            self._granting = False

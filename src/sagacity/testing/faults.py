@@ -115,7 +115,9 @@ class FaultyStore:
         With `saga_id` only calls about that saga count. The error is a
         `FaultInjectedError`, or what `error` makes.
         """
-        make = error or (lambda: FaultInjectedError(f"injected: {method} fails {moment} its effect"))
+        make = error or (
+            lambda: FaultInjectedError(f"injected: {method} fails {moment} its effect")
+        )
         self._faults.append(_Fault(method, saga_id, skip, times, moment, make))
 
     def hold(self, method: str, *, skip: int = 0, saga_id: UUID | None = None) -> Hold:

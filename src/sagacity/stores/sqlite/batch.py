@@ -12,6 +12,7 @@ others are written. Only what would fail any write (no space, no disk) fails all
 from __future__ import annotations
 
 import sqlite3
+from enum import StrEnum
 from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -20,7 +21,7 @@ from sagacity.errors import StoreError
 from sagacity.stores.sqlite.failures import code_of, is_of_the_surroundings, store_error
 from sagacity.stores.sqlite.files import HERE, QUERIES
 from sagacity.stores.sqlite.patience import patiently
-from sagacity.stores.sqlite.rows import WIDTH
+from sagacity.stores.sqlite.rows import REQUEST, WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,12 +30,23 @@ if TYPE_CHECKING:
     from sagacity.stores.sqlite.rows import Write
 
 MAX_ROWS: Final = 1_024
-"""Of one batch. 17 columns each, and SQLite allows 32,766 values in a statement."""
+"""Of one batch. 19 columns each, and SQLite allows 32,766 values in a statement."""
 MAX_BYTES: Final = 8 * 1024 * 1024
 """Of one batch; a single write may be larger."""
 
-Outcome: TypeAlias = "bool | StoreError | ValueError"
-"""Accepted, refused, or failed."""
+
+class Verdict(StrEnum):
+    """What the triggers say of a row, in their words."""
+
+    ACCEPTED = "accepted"
+    NOT_CURRENT = "not current"
+    NOT_NEW = "not new"
+    NO_SUCH_SAGA = "no such saga"
+    SENT_BEFORE = "sent before"
+    INBOX_FULL = "inbox full"
+
+
+Outcome: TypeAlias = "Verdict | StoreError | ValueError"
 
 _STEADY: Final = QUERIES["append_if_steady"]
 STEADY_COLUMNS: Final = 10
@@ -65,7 +77,7 @@ def settle(
         if len(writes) > 1 and not is_of_the_surroundings(error):
             return _settle_row_by_row(connection, path, writes)
         return _outcomes_of_failure(connection, path, writes, error)
-    return [True] * len(writes)
+    return [Verdict.ACCEPTED] * len(writes)
 
 
 def settle_at_once(
@@ -81,7 +93,7 @@ def settle_at_once(
         if code_of(error) == sqlite3.SQLITE_IOERR:
             return _look(connection, path, writes, error)
         return None
-    return [True] * len(writes)
+    return [Verdict.ACCEPTED] * len(writes)
 
 
 def _insert(connection: sqlite3.Connection, writes: Sequence[Write]) -> None:
@@ -119,7 +131,7 @@ def _settle_row_by_row(
         for write in writes:
             try:
                 connection.execute(_statement(1), write.row)
-                outcomes.append(True)
+                outcomes.append(Verdict.ACCEPTED)
             except _FAILURES as error:
                 if not connection.in_transaction or is_of_the_surroundings(error):
                     raise
@@ -146,7 +158,7 @@ def _outcomes_of_failure(
 
 def _outcome_of_failure(error: Exception, path: Path) -> Outcome:
     if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
-        return False
+        return Verdict(str(error))
     return store_error(error, path)
 
 
@@ -155,7 +167,10 @@ def _look(
 ) -> Sequence[Outcome]:
     """Return what came of writes when the disk failed: only the file can tell."""
     try:
-        return [_has_landed(connection, write) or store_error(error, path) for write in writes]
+        return [
+            Verdict.ACCEPTED if _has_landed(connection, write) else store_error(error, path)
+            for write in writes
+        ]
     except sqlite3.Error as again:
         text = f"{path}: the disk failed ({error}), and it is unknown whether this was stored"
         return [StoreError(f"{text}: looking failed too ({again})") for _ in writes]
@@ -163,10 +178,14 @@ def _look(
 
 def _has_landed(connection: sqlite3.Connection, write: Write) -> bool:
     kind, saga, _, sequence, _, state, direction, at_ms, record = write.row[:9]
-    if kind == "summary":
-        found: Any = connection.execute(QUERIES["summary_of"], (saga,)).fetchone()
-        expected: tuple[Any, ...] = (state.encode(), direction.encode(), at_ms)
-    else:
-        found = connection.execute(QUERIES["record_at"], (saga, sequence + 1)).fetchone()
-        expected = (record.encode(),)
-    return bool(found == expected)
+    match kind:
+        case "summary":
+            found: Any = connection.execute(QUERIES["summary_of"], (saga,)).fetchone()
+            return bool(found == (state.encode(), direction.encode(), at_ms))
+        case "command":
+            request = write.row[REQUEST]
+            return connection.execute(QUERIES["request_of"], (request,)).fetchone() is not None
+        case _:
+            place = (saga, sequence + 1)
+            found = connection.execute(QUERIES["record_at"], place).fetchone()
+            return bool(found == (record.encode(),))

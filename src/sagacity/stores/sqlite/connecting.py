@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 APPLICATION_ID: Final = 0x53414741  # "SAGA"
 OLDEST_SQLITE: Final = (3, 37, 0)  # STRICT tables
-PAGE_BYTES: Final = 2048
-"""Half of the usual: an append touches two pages, and writes each whole (decision 0003)."""
+PAGE_BYTES: Final = 2_048
+"""Half of the usual: a lonely append writes one page, and that whole (decision 0003)."""
 CACHE_KIB: Final = 16_384
 LONGEST_IDLE_LOG_BYTES: Final = 64 * 1024 * 1024
 
+_SHOWN: Final = (HERE / "shown.sql").read_text(encoding="utf-8")
 MIGRATIONS: Final = load_migrations(HERE / "schema")
 
 
@@ -40,7 +41,9 @@ def open_writer(path: Path) -> sqlite3.Connection:
         SchemaVersionError: it was written by a newer schema.
     """
     _check_place(path)
-    return _open(path, _check_owner, _choose_settings, _choose_durability, _migrate, _make_ready)
+    return _open(
+        path, _check_owner, _choose_settings, _choose_durability, _migrate, _show, _make_ready
+    )
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -49,7 +52,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     Raises:
         StoreError: it cannot be opened.
     """
-    return _open(path, _choose_settings, _forbid_writing)
+    return _open(path, _choose_settings, _show, _forbid_writing)
 
 
 def _check_place(path: Path) -> None:
@@ -92,6 +95,10 @@ def _open(path: Path, *steps: Callable[[sqlite3.Connection, Path], None]) -> sql
         connection.close()
         raise
     return connection
+
+
+def _show(connection: sqlite3.Connection, _path: Path) -> None:
+    connection.executescript(_SHOWN)
 
 
 def _choose_settings(connection: sqlite3.Connection, _path: Path) -> None:

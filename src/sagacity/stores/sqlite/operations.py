@@ -1,7 +1,8 @@
 """The rarer writes, one function each, inside a transaction that the caller began.
 
-What is refused is refused before anything is written: so several operations may share
-a transaction, and the refusal of one leaves the others whole.
+Each takes a few statements, however many sagas it is about (queries.sql says why). What
+is refused is refused before anything is written: so several operations may share a
+transaction, and the refusal of one leaves the others whole.
 """
 
 from __future__ import annotations
@@ -9,18 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from sagacity.errors import NoSuchSaga, NotOwner, StoreCorrupt, StoreError
-from sagacity.ports.store import MAX_INBOX
+from sagacity.errors import NotOwner, StoreCorrupt
+from sagacity.stores.sqlite import reads
 from sagacity.stores.sqlite.files import QUERIES
-from sagacity.stores.sqlite.reads import head
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
 
     from sagacity.core.definition import Definition
-    from sagacity.ports.store import InboxCommand, SagaHead
+    from sagacity.ports.store import SagaHead
 
 
 def insert_definition(connection: sqlite3.Connection, definition: Definition) -> None:
@@ -43,9 +43,10 @@ def adopt(
     ids: Sequence[UUID] | None,
     limit: int,
 ) -> Sequence[SagaHead]:
-    """Take over sagas and return their heads.
+    """Take over sagas and return their heads, those that can be read.
 
-    A damaged saga is left as it is, so that the others are driven; who reads it learns.
+    A damaged one is adopted too, because each page would begin with it otherwise; who
+    reads it learns.
 
     Raises:
         NotOwner: the epoch is not the coordinator's.
@@ -53,79 +54,52 @@ def adopt(
     current = _coordinator_epoch(connection)
     if current != epoch:
         raise NotOwner(f"epoch {epoch} is not the coordinator's, which is {current}")
-    keys: Iterable[bytes]
+    connection.execute(QUERIES["forget_chosen"])
     if ids is None:
-        rows = connection.execute(QUERIES["adoptable"], (epoch, limit))
-        keys = [key for (key,) in rows.fetchall()]
+        connection.execute(QUERIES["choose_adoptable"], (epoch, limit))
     else:
-        keys = sorted({saga_id.bytes for saga_id in ids})
-    adopted: list[SagaHead] = []
-    for key in keys:
-        if connection.execute(QUERIES["adopt_if_unfinished"], (owner, epoch, key)).rowcount:
-            try:
-                found = head(connection, key)
-            except StoreCorrupt:
-                continue
-            assert found is not None
-            adopted.append(found)
-    return adopted
-
-
-def send(connection: sqlite3.Connection, command: InboxCommand) -> bool:
-    """Put a command into the inbox, unless it was sent before.
-
-    Raises:
-        NoSuchSaga: it is for a saga that is not there.
-        StoreError: the inbox is full.
-    """
-    request, saga = command.request_id.bytes, command.saga_id.bytes
-    if connection.execute(QUERIES["position"], (saga,)).fetchone() is None:
-        raise NoSuchSaga(command.saga_id)
-    if connection.execute(QUERIES["command_sent"], (request,)).fetchone() is not None:
-        return False
-    # Counting takes long when it matters; the span is as good until there are holes in it.
-    if (
-        _number(connection, "inbox_span") >= MAX_INBOX
-        and _number(connection, "inbox_count") >= MAX_INBOX
-    ):
-        raise StoreError(f"the inbox is full: {MAX_INBOX:,} commands wait for a coordinator")
-    arguments = str(command.arguments, "utf-8")
-    row = (request, saga, command.verb, arguments, command.sent_ms)
-    connection.execute(QUERIES["insert_command"], row)
-    return True
+        _choose(connection, ids)
+        connection.execute(QUERIES["forget_final"])
+    connection.execute(QUERIES["adopt_chosen"], (owner, epoch))
+    return reads.chosen_heads(connection)
 
 
 def finish_commands(connection: sqlite3.Connection, request_ids: Sequence[UUID]) -> None:
     """Mark commands as done."""
-    connection.executemany(QUERIES["finish_command"], [(each.bytes,) for each in request_ids])
+    marks = ",".join("?" * len(request_ids))
+    connection.execute(
+        f"UPDATE inbox SET done = 1 WHERE request IN ({marks}) AND NOT done",  # noqa: S608
+        [each.bytes for each in request_ids],
+    )
 
 
 def delete(connection: sqlite3.Connection, ids: Sequence[UUID]) -> int:
     """Remove what is final among `ids`, whole, and definitions that nobody uses then."""
-    definitions: set[int] = set()
-    removed = 0
-    for saga_id in ids:
-        key = (saga_id.bytes,)
-        row = connection.execute(QUERIES["definition_if_final"], key).fetchone()
-        if row is None:
-            continue
-        definitions.add(row[0])
-        for part in ("log", "commands", "labels", "head", "saga"):
-            connection.execute(QUERIES[f"delete_{part}"], key)
-        removed += 1
-    for definition in definitions:
-        connection.execute(QUERIES["delete_definition_if_unused"], (definition,))
+    connection.execute(QUERIES["forget_chosen"])
+    _choose(connection, ids)
+    connection.execute(QUERIES["forget_unfinished"])
+    connection.execute(QUERIES["forget_definitions"])
+    connection.execute(QUERIES["choose_definitions"])
+    for part in ("log", "commands", "labels", "sagas"):
+        connection.execute(QUERIES[f"delete_{part}"])
+    removed = connection.execute(QUERIES["delete_heads"]).rowcount
+    connection.execute(QUERIES["delete_unused_definitions"])
     return removed
 
 
+def _choose(connection: sqlite3.Connection, ids: Sequence[UUID]) -> None:
+    if ids:
+        marks = ",".join(["(?)"] * len(ids))
+        connection.execute(
+            f"INSERT OR IGNORE INTO chosen (saga) VALUES {marks}",  # noqa: S608 - marks only
+            [each.bytes for each in ids],
+        )
+
+
 def _coordinator_epoch(connection: sqlite3.Connection) -> int:
-    row: tuple[int, bytes] | None = connection.execute(QUERIES["coordinator"]).fetchone()
+    row: tuple[Any, ...] | None = connection.execute(QUERIES["coordinator"]).fetchone()
     if row is None:
         raise StoreCorrupt("the row of the coordinator is lost")
-    return row[0]
-
-
-def _number(connection: sqlite3.Connection, query: str) -> int:
-    number: Any = connection.execute(QUERIES[query]).fetchone()[0]
-    assert isinstance(number, int)
-    return number
+    epoch = row[0]
+    assert isinstance(epoch, int)
+    return epoch

@@ -1,17 +1,22 @@
--- What the store asks and tells SQLite, by name; pending.sql has the rest: creates and
--- appends, of which there are many. Pragmas and transactions are in the code.
+-- What the store asks and tells SQLite, by name; pending.sql has the rest: creates,
+-- appends and commands, of which there are many.
+--
+-- Where there may be many rows, each is a JSON text, and reads.py has SQLite join them
+-- into one: for each row that SQLite hands over, the thread takes Python's lock anew,
+-- and a busy event loop keeps that for 5 ms each time. Pragmas of a connection are in
+-- connecting.py.
 
 -- name: begin
 BEGIN IMMEDIATE;
+
+-- name: begin_reading
+BEGIN;
 
 -- name: commit
 COMMIT;
 
 -- name: take_back
 ROLLBACK;
-
--- name: begin_reading
-BEGIN;
 
 -- name: checkpoint
 -- Moves what is committed from the write-ahead log into the file, waiting for nobody.
@@ -22,9 +27,9 @@ PRAGMA wal_checkpoint(PASSIVE);
 PRAGMA data_version;
 
 -- name: append_if_steady
--- What the trigger apply_append does (pending.sql), for the append that changes neither
+-- What the trigger apply_append does (pending.sql), for an append that changes neither
 -- state nor direction: most do not, and alone it takes two thirds of the time. Inserts
--- nothing when it is another case; the numbers are those of the columns of pending.
+-- nothing when it is another case. The numbers are those of the columns of `pending`.
 INSERT INTO log (saga, first_sequence, last_sequence, written_ms, record, checksum)
 SELECT ?2, ?4 + 1, ?4 + ?5, ?8, ?9, ?10 FROM head
 WHERE saga = ?2 AND epoch = ?3 AND state = ?6 AND direction = ?7
@@ -37,31 +42,33 @@ WHERE saga = ?2 AND epoch = ?3 AND state = ?6 AND direction = ?7
 SELECT record FROM log WHERE saga = ? AND first_sequence = ?;
 
 -- name: summary_of
--- Whether a change of the summary alone has landed.
+-- The same for a change of the summary alone.
 SELECT state, direction, updated_ms FROM head WHERE saga = ?;
+
+-- name: request_of
+-- The same for a command.
+SELECT 1 FROM inbox WHERE request = ?;
 
 -- name: insert_definition
 INSERT INTO definition (fingerprint, document, checksum) VALUES (?, ?, ?)
 ON CONFLICT (fingerprint) DO NOTHING;
 
--- name: heads
--- The heads of sagas; the caller adds which. LEFT JOIN: a saga whose other rows are lost
--- is damaged, which is not the same as not there.
-SELECT head.saga, saga.name, definition.fingerprint, saga.labels, head.state,
-    head.direction, newest.last_sequence, head.owner, head.epoch, saga.created_ms,
-    max(head.updated_ms, newest.written_ms)
-FROM head
-LEFT JOIN saga ON saga.id = head.saga
-LEFT JOIN definition ON definition.key = saga.definition
-LEFT JOIN log AS newest ON newest.saga = head.saga AND newest.first_sequence = (
-    SELECT max(first_sequence) FROM log WHERE saga = head.saga
-)
+-- name: shown
+-- Heads of sagas, each as a JSON text (shown.sql); the caller adds which.
+SELECT row FROM shown
 
--- name: body
-SELECT definition.document, definition.checksum, saga.constants, saga.params, saga.checksum
-FROM saga LEFT JOIN definition ON definition.key = saga.definition WHERE saga.id = ?;
+-- name: stored
+-- A saga whole: head, document, constants and params with their checksums, and the log.
+SELECT row, document, document_checksum, constants, params, checksum, (
+    SELECT '[' || group_concat(record_row) || ']' FROM (
+        SELECT json_array(first_sequence, record, checksum) AS record_row
+        FROM log WHERE log.saga = shown.saga
+    )
+)
+FROM shown WHERE saga = ?;
 
 -- name: records
+-- The log, row by row: to say which record is damaged, when it is no JSON as a whole.
 SELECT first_sequence, record, checksum FROM log WHERE saga = ? ORDER BY first_sequence;
 
 -- name: position
@@ -76,63 +83,75 @@ SELECT epoch, owner FROM coordinator;
 -- name: begin_epoch
 UPDATE coordinator SET epoch = epoch + 1, owner = ?;
 
--- name: adoptable
+-- name: choose_adoptable
 -- Sagas in a state that a coordinator drives, left by an earlier one or by nobody. The
 -- last condition says what follows from the first, so that the partial index can serve.
-SELECT saga FROM head
+INSERT INTO chosen (saga) SELECT saga FROM head
 WHERE state IN ('queued', 'running', 'paused', 'waiting for code') AND epoch < ?
     AND state <> 'succeeded'
 ORDER BY saga LIMIT ?;
 
--- name: adopt_if_unfinished
-UPDATE head SET owner = ?, epoch = ?
-WHERE saga = ? AND state NOT IN ('succeeded', 'unwound', 'abandoned');
-
--- name: inbox_span
--- An upper bound of the commands that wait, without counting them.
-SELECT coalesce(max(place) - min(place) + 1, 0) FROM (
-    SELECT (SELECT min(place) FROM inbox WHERE NOT done) AS place
-    UNION ALL SELECT (SELECT max(place) FROM inbox WHERE NOT done)
+-- name: is_all_adopted
+-- Asked often, and nearly always true. Not true for another epoch than the coordinator's:
+-- then adopting has to say so.
+SELECT EXISTS (SELECT 1 FROM coordinator WHERE epoch = ?1) AND NOT EXISTS (
+    SELECT 1 FROM head
+    WHERE state IN ('queued', 'running', 'paused', 'waiting for code') AND epoch < ?1
+        AND state <> 'succeeded'
 );
 
--- name: inbox_count
-SELECT count(*) FROM inbox WHERE NOT done;
+-- name: forget_final
+-- CROSS JOIN: the ids that were chosen are looked up, and not all sagas gone through.
+DELETE FROM chosen WHERE saga NOT IN (
+    SELECT head.saga FROM chosen CROSS JOIN head ON head.saga = chosen.saga
+    WHERE state NOT IN ('succeeded', 'unwound', 'abandoned')
+);
 
--- name: command_sent
-SELECT 1 FROM inbox WHERE request = ?;
+-- name: forget_unfinished
+DELETE FROM chosen WHERE saga NOT IN (
+    SELECT head.saga FROM chosen CROSS JOIN head ON head.saga = chosen.saga
+    WHERE state IN ('succeeded', 'unwound', 'abandoned')
+);
 
--- name: insert_command
-INSERT INTO inbox (request, saga, verb, arguments, sent_ms) VALUES (?, ?, ?, ?, ?);
+-- name: adopt_chosen
+UPDATE head SET owner = ?, epoch = ? WHERE saga IN (SELECT saga FROM chosen);
+
+-- name: forget_chosen
+DELETE FROM chosen;
 
 -- name: waiting_commands
-SELECT request, saga, verb, arguments, sent_ms FROM inbox WHERE NOT done
-ORDER BY place LIMIT ?;
+SELECT json_array(place, hex(request), hex(saga), verb, arguments, sent_ms) AS row
+FROM inbox WHERE NOT done ORDER BY place LIMIT ?;
 
--- name: finish_command
-UPDATE inbox SET done = 1 WHERE request = ? AND NOT done;
-
--- name: definition_if_final
-SELECT saga.definition FROM head JOIN saga ON saga.id = head.saga
-WHERE head.saga = ? AND head.state IN ('succeeded', 'unwound', 'abandoned');
+-- name: choose_definitions
+INSERT OR IGNORE INTO chosen_definition (key)
+SELECT definition FROM saga WHERE id IN (SELECT saga FROM chosen);
 
 -- name: delete_log
-DELETE FROM log WHERE saga = ?;
+DELETE FROM log WHERE saga IN (SELECT saga FROM chosen);
 
 -- name: delete_commands
-DELETE FROM inbox WHERE saga = ?;
+DELETE FROM inbox WHERE saga IN (SELECT saga FROM chosen);
 
 -- name: delete_labels
--- By way of the saga's own labels: there is no index of labels by saga.
-DELETE FROM label WHERE saga = ?1 AND (name, value) IN (
-    SELECT key, value FROM json_each((SELECT labels FROM saga WHERE id = ?1))
+-- By way of the sagas' own labels: there is no index of labels by saga.
+DELETE FROM label WHERE (name, value, saga) IN (
+    SELECT each.key, each.value, saga.id
+    FROM saga JOIN json_each(
+        CASE WHEN json_valid(saga.labels) THEN saga.labels ELSE '{}' END
+    ) AS each
+    WHERE saga.id IN (SELECT saga FROM chosen)
 );
 
--- name: delete_head
-DELETE FROM head WHERE saga = ?;
+-- name: delete_heads
+DELETE FROM head WHERE saga IN (SELECT saga FROM chosen);
 
--- name: delete_saga
-DELETE FROM saga WHERE id = ?;
+-- name: delete_sagas
+DELETE FROM saga WHERE id IN (SELECT saga FROM chosen);
 
--- name: delete_definition_if_unused
-DELETE FROM definition WHERE key = ?1
-    AND NOT EXISTS (SELECT 1 FROM saga WHERE definition = ?1);
+-- name: delete_unused_definitions
+DELETE FROM definition WHERE key IN (SELECT key FROM chosen_definition)
+    AND NOT EXISTS (SELECT 1 FROM saga WHERE saga.definition = definition.key);
+
+-- name: forget_definitions
+DELETE FROM chosen_definition;

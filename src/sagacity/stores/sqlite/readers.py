@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 from sagacity.errors import StoreError
+from sagacity.stores._threads import run_in_thread
 from sagacity.stores.sqlite.connecting import open_reader
 from sagacity.stores.sqlite.failures import store_error
-from sagacity.stores.sqlite.files import QUERIES
 from sagacity.stores.sqlite.patience import patiently
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Readers:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Return what `query` returns, as of one moment.
+        """Return what `query` returns.
 
         Raises:
             StoreError: SQLite's error, in the words of the port.
@@ -58,7 +57,7 @@ class Readers:
         def run() -> T:
             return self._run(lambda connection: query(connection, *args, **kwargs))
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        return await run_in_thread(self._threads, run)
 
     def close(self) -> None:
         """Close the connections when what is being read has been read; blocks."""
@@ -70,19 +69,8 @@ class Readers:
     def _run(self, query: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._connections.get()
         try:
-            return patiently(_as_of_one_moment, connection, query)
+            return patiently(query, connection)
         except sqlite3.Error as error:
             raise store_error(error, self._path) from error
         finally:
             self._connections.put(connection)
-
-
-def _as_of_one_moment(
-    connection: sqlite3.Connection, query: Callable[[sqlite3.Connection], T]
-) -> T:
-    connection.execute(QUERIES["begin_reading"])
-    try:
-        return query(connection)
-    finally:
-        # Nothing was written; this ends the view of that moment, also after an error.
-        connection.execute(QUERIES["take_back"])

@@ -1,10 +1,9 @@
 """Rows to what the port speaks of, and back.
 
-A row that this store cannot have written is `StoreCorrupt`, and the text names it.
-Text is read as bytes: what is not UTF-8 any more is damage to one row, and must not
-fail the whole query. The checksums: a record's goes over the record, and is seeded
-with the saga and the sequence, so that a record in another's place is noticed; that of
-a saga goes over name, labels, constants and params.
+A row that this store cannot have written is `StoreCorrupt`, and the text names it. The
+checksums: a record's goes over the record, and is seeded with the saga and the sequence,
+so that a record in another's place is noticed; that of a saga goes over name, labels,
+constants and params.
 """
 
 from __future__ import annotations
@@ -17,16 +16,23 @@ import orjson
 
 from sagacity.core.state import Direction
 from sagacity.errors import StoreCorrupt
-from sagacity.ports.store import InboxCommand, SagaHead, SagaStatus, StoredSaga
+from sagacity.ports.store import MAX_INBOX, InboxCommand, SagaHead, SagaStatus, StoredSaga
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sagacity.core.values import Json
     from sagacity.ports.store import Append, NewSaga
 
-Row: TypeAlias = "tuple[Any, ...]"
+Row: TypeAlias = "Sequence[Any]"
 
-WIDTH: Final = 17
-"""The columns of `pending`."""
+WIDTH: Final = 19
+"""The columns of `pending`. Some of their places:"""
+AT_MS: Final = 7
+NAME: Final = 10
+PARAMS: Final = 14
+REQUEST: Final = 17
+_NOTHING_ELSE: Final = (None,) * (WIDTH - NAME)
 
 # A plain str for each: sqlite3 takes a slow way for a str of another type, even a StrEnum.
 _STATES: Final = {state: str(state.value) for state in SagaStatus}
@@ -38,7 +44,7 @@ class Write:
 
     __slots__ = ("row", "size_bytes")
 
-    def __init__(self, row: Row, size_bytes: int) -> None:
+    def __init__(self, row: tuple[Any, ...], size_bytes: int) -> None:
         self.row: Final = row
         self.size_bytes: Final = size_bytes
 
@@ -58,13 +64,7 @@ def write_of_append(append: Append) -> Write:
             updated_ms,
             str(record, "utf-8"),
             record_checksum(saga_id, sequence + 1, record),
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
+            *_NOTHING_ELSE,
         ),
         len(record),
     )
@@ -72,7 +72,7 @@ def write_of_append(append: Append) -> Write:
 
 def write_of_create(saga: NewSaga) -> Write:
     """Return what a create writes."""
-    labels = orjson.dumps(dict(saga.labels), option=orjson.OPT_SORT_KEYS)
+    labels = _labels_text(saga.labels)
     return Write(
         (
             "create",
@@ -92,9 +92,22 @@ def write_of_create(saga: NewSaga) -> Write:
             str(saga.params, "utf-8"),
             str(labels, "utf-8"),
             saga_checksum(saga.name.encode(), labels, saga.constants, saga.params),
+            None,
+            None,
         ),
         len(saga.record) + len(saga.constants) + len(saga.params) + len(labels),
     )
+
+
+def write_of_command(command: InboxCommand) -> Write:
+    """Return what a command writes."""
+    row: list[Any] = [None] * WIDTH
+    row[:2] = "command", command.saga_id.bytes
+    row[AT_MS] = command.sent_ms
+    row[NAME] = command.verb
+    row[PARAMS] = str(command.arguments, "utf-8")
+    row[REQUEST:] = command.request_id.bytes, MAX_INBOX
+    return Write(tuple(row), len(command.arguments))
 
 
 def record_checksum(saga_id: UUID, first_sequence: int, record: Json) -> int:
@@ -108,27 +121,27 @@ def saga_checksum(name: bytes, labels: Json, constants: Json, params: Json) -> i
 
 
 def head_of(row: Row) -> SagaHead:
-    """Return the head that a row of the query `heads` shows.
+    """Return the head that a row of the view `shown` has.
 
     Raises:
         StoreCorrupt: naming the saga.
     """
-    (saga, name, fingerprint, labels, state, direction, *numbers) = row
-    saga_id = UUID(bytes=saga)
-    sequence, owner, epoch, created_ms, updated_ms = numbers
+    saga, name, fingerprint, labels, state, direction, sequence, *rest = row
+    owner, epoch, created_ms, updated_ms = rest
+    saga_id = UUID(hex=saga)
     for part, what in ((name, "row"), (fingerprint, "definition"), (sequence, "log")):
         if part is None:
             raise StoreCorrupt(f"saga {saga_id} is damaged: its {what} is lost")
     try:
         return SagaHead(
             id=saga_id,
-            name=str(name, "utf-8"),
-            fingerprint=str(fingerprint, "utf-8"),
+            name=name,
+            fingerprint=fingerprint,
             labels=orjson.loads(labels),
-            state=SagaStatus(str(state, "utf-8")),
-            direction=Direction(str(direction, "utf-8")),
+            state=SagaStatus(state),
+            direction=Direction(direction),
             sequence=sequence,
-            owner=str(owner, "utf-8"),
+            owner=owner,
             epoch=epoch,
             created_ms=created_ms,
             updated_ms=updated_ms,
@@ -137,17 +150,17 @@ def head_of(row: Row) -> SagaHead:
         raise StoreCorrupt(f"the head of saga {saga_id} is damaged: {error}") from error
 
 
-def stored_of(head_row: Row, body: Row, records: list[Row]) -> StoredSaga:
+def stored_of(head: SagaHead, body: Row, records: Sequence[Row]) -> StoredSaga:
     """Return a saga whole, checked.
 
     Raises:
         StoreCorrupt: naming the saga and the part.
     """
-    head = head_of(head_row)
     document, document_checksum, constants, params, checksum = body
     if crc32(document) != document_checksum:
         raise StoreCorrupt(f"the definition of saga {head.id} is damaged: {head.fingerprint}")
-    if saga_checksum(head.name.encode(), head_row[3], constants, params) != checksum:
+    labels = _labels_text(head.labels)
+    if saga_checksum(head.name.encode(), labels, constants, params) != checksum:
         raise StoreCorrupt(f"saga {head.id} is damaged: its name, labels, constants or params")
     for first, record, each_checksum in records:
         if record_checksum(head.id, first, record) != each_checksum:
@@ -157,25 +170,21 @@ def stored_of(head_row: Row, body: Row, records: list[Row]) -> StoredSaga:
         document=document,
         constants=constants,
         params=params,
-        records=tuple([(first, record) for first, record, _ in records]),
+        records=tuple(sorted([(first, record) for first, record, _ in records])),
     )
 
 
 def command_of(row: Row) -> InboxCommand:
-    """Return the command that a row of the query `waiting_commands` shows.
+    """Return the command that a row of the query `waiting_commands` has."""
+    _, request, saga, verb, arguments, sent_ms = row
+    return InboxCommand(
+        request_id=UUID(hex=request),
+        saga_id=UUID(hex=saga),
+        verb=verb,
+        arguments=arguments.encode(),
+        sent_ms=sent_ms,
+    )
 
-    Raises:
-        StoreCorrupt: naming the request.
-    """
-    request, saga, verb, arguments, sent_ms = row
-    request_id = UUID(bytes=request)
-    try:
-        return InboxCommand(
-            request_id=request_id,
-            saga_id=UUID(bytes=saga),
-            verb=str(verb, "utf-8"),
-            arguments=arguments,
-            sent_ms=sent_ms,
-        )
-    except ValueError as error:
-        raise StoreCorrupt(f"command {request_id} is damaged: {error}") from error
+
+def _labels_text(labels: Mapping[str, str]) -> Json:
+    return orjson.dumps(dict(labels), option=orjson.OPT_SORT_KEYS)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sagacity.errors import NotOwner, StoreBusy, StoreError
-from sagacity.ports.store import MAX_PAGE
+from sagacity.errors import NoSuchSaga, NotOwner, StoreBusy, StoreError
+from sagacity.ports.store import MAX_INBOX, MAX_PAGE
 from sagacity.stores._changes import Changes
 from sagacity.stores._limits import (
     check_append,
@@ -24,10 +24,11 @@ from sagacity.stores._limits import (
 )
 from sagacity.stores._whole import whole
 from sagacity.stores.sqlite import operations, reads
+from sagacity.stores.sqlite.batch import Verdict
 from sagacity.stores.sqlite.connecting import open_writer
 from sagacity.stores.sqlite.coordinator_lock import CoordinatorLock
 from sagacity.stores.sqlite.readers import Readers
-from sagacity.stores.sqlite.rows import write_of_append, write_of_create
+from sagacity.stores.sqlite.rows import write_of_append, write_of_command, write_of_create
 from sagacity.stores.sqlite.writer import Writer
 
 if TYPE_CHECKING:
@@ -123,16 +124,16 @@ class SqliteStore:
         write = write_of_create(saga)
         for _ in range(CREATE_TRIES):
             await self._make_known(opened, saga)
-            accepted = opened.writer.write_on_the_spot(write)
-            if accepted is None:
-                accepted = await opened.writer.write(write)
-            if accepted:
+            verdict = opened.writer.write_on_the_spot(write)
+            if verdict is None:
+                verdict = await opened.writer.write(write)
+            if verdict is Verdict.ACCEPTED:
                 if saga.owner:
                     self._changes.note()
                 else:
                     self._changes.note_now()
                 return None
-            existing = await opened.readers.read(reads.head, saga.id.bytes)
+            existing = await opened.readers.read(reads.head, saga.id)
             if existing is not None:
                 return existing
             # Somebody deleted the definition with its last saga, or the saga itself.
@@ -145,10 +146,10 @@ class SqliteStore:
             opened = self._now_open()
         check_append(append)
         write = write_of_append(append)
-        accepted = opened.writer.write_on_the_spot(write)
-        if accepted is None:
-            accepted = await opened.writer.write(write)
-        if not accepted:
+        verdict = opened.writer.write_on_the_spot(write)
+        if verdict is None:
+            verdict = await opened.writer.write(write)
+        if verdict is not Verdict.ACCEPTED:
             sequence, epoch = await opened.readers.read(reads.position, append.saga_id)
             raise NotOwner(
                 f"saga {append.saga_id} is at sequence {sequence} of epoch {epoch}; this "
@@ -163,7 +164,7 @@ class SqliteStore:
         check_limit(limit)
         if ids is not None:
             check_ids(ids)
-        elif await opened.readers.read(reads.nothing_to_adopt, epoch):
+        elif await opened.readers.read(reads.is_all_adopted, epoch):
             # Asked for often; this spares a transaction each time.
             return ()
         adopted = await opened.writer.transact(operations.adopt, owner, epoch, ids, limit)
@@ -180,9 +181,18 @@ class SqliteStore:
     async def send(self, command: InboxCommand) -> bool:
         opened = self._now_open()
         check_command(command)
-        sent = await opened.writer.transact(operations.send, command)
-        self._changes.note_now()
-        return sent
+        write = write_of_command(command)
+        verdict = opened.writer.write_on_the_spot(write)
+        if verdict is None:
+            verdict = await opened.writer.write(write)
+        match verdict:
+            case Verdict.NO_SUCH_SAGA:
+                raise NoSuchSaga(command.saga_id)
+            case Verdict.INBOX_FULL:
+                raise StoreError(f"the inbox is full: {MAX_INBOX:,} commands wait to be taken")
+            case _:
+                self._changes.note_now()
+                return verdict is Verdict.ACCEPTED
 
     async def take(self, *, limit: int = MAX_PAGE) -> Sequence[InboxCommand]:
         check_limit(limit)

@@ -27,7 +27,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sagacity.errors import StoreError
-from sagacity.stores.sqlite.batch import MAX_BYTES, MAX_ROWS, settle, settle_at_once
+from sagacity.stores._threads import run_in_thread
+from sagacity.stores.sqlite.batch import MAX_BYTES, MAX_ROWS, Verdict, settle, settle_at_once
+from sagacity.stores.sqlite.connecting import PAGE_BYTES
 from sagacity.stores.sqlite.failures import store_error
 from sagacity.stores.sqlite.files import QUERIES
 from sagacity.stores.sqlite.transactions import MAX_OPERATIONS, carry_out
@@ -48,7 +50,9 @@ A_FEW: Final = 16
 SLOW_SECONDS: Final = 0.001
 """A commit of a few writes that takes longer than this is not for the event loop's thread."""
 WEIGHT_OF_NEWEST: Final = 0.125
-"""Of the newest commit, in the mean of what a commit takes."""
+"""Of the newest commit, in the mean of what a commit on the event loop's thread takes."""
+PATIENCE_FACTOR: Final = 100.0
+"""On a slow disk one commit is tried there still after so many times what it took."""
 MAX_QUEUED: Final = 16_384
 MAX_QUEUED_BYTES: Final = 64 * 1024 * 1024
 """Callers above these limits wait for room before their write is queued."""
@@ -66,7 +70,7 @@ class Writer:
         self._path: Final = path
         self._loop: Final = asyncio.get_running_loop()
         self._thread: Final = ThreadPoolExecutor(1, thread_name_prefix="sagacity-writer")
-        self._writes: Final[deque[tuple[Write, asyncio.Future[bool]]]] = deque()
+        self._writes: Final[deque[tuple[Write, asyncio.Future[Verdict]]]] = deque()
         self._queued_bytes = 0
         self._room: Final = asyncio.Event()
         self._operations: Final[deque[tuple[Operation, asyncio.Future[Any]]]] = deque()
@@ -82,6 +86,8 @@ class Writer:
         self._crowded = False
         """Whether more than one wanted to write in the last turn with a write."""
         self._commit_seconds = 0.0
+        self._try_again_at = 0.0
+        """When a disk that was slow may be tried on the event loop's thread once more."""
         self._log_pages = 0
         self._data_version = _data_version(connection)
         self._closing = False
@@ -89,8 +95,8 @@ class Writer:
 
     # -- what is asked for -----------------------------------------------------
 
-    def write_on_the_spot(self, write: Write) -> bool | None:
-        """Write now and return whether it was accepted; None when now is not the time.
+    def write_on_the_spot(self, write: Write) -> Verdict | None:
+        """Write now and return the verdict; None when now is not the time.
 
         Raises:
             StoreError: the disk failed.
@@ -99,9 +105,9 @@ class Writer:
             self._crowded
             or self._in_thread
             or self._due
-            or self._commit_seconds > SLOW_SECONDS
             or self._log_pages >= CHECKPOINT_PAGES
             or self._closing
+            or not self._is_quick()
         ):
             return None
         task = asyncio.current_task()
@@ -115,12 +121,12 @@ class Writer:
             self._loop.call_soon(self._end_turn)
         self._in_turn += 1
         outcome = outcomes[0]
-        if isinstance(outcome, bool):
+        if isinstance(outcome, Verdict):
             return outcome
         raise outcome
 
-    async def write(self, write: Write) -> bool:
-        """Write along with others, and return whether it was accepted.
+    async def write(self, write: Write) -> Verdict:
+        """Write along with others, and return the verdict.
 
         Raises:
             StoreError: it could not be written.
@@ -130,7 +136,7 @@ class Writer:
             self._room.clear()
             await self._room.wait()
         self._check_open()
-        answer: asyncio.Future[bool] = self._loop.create_future()
+        answer: asyncio.Future[Verdict] = self._loop.create_future()
         self._writes.append((write, answer))
         self._queued_bytes += write.size_bytes
         self._schedule()
@@ -177,7 +183,7 @@ class Writer:
         if self._in_thread or self._due:
             self._when_idle = self._loop.create_future()
             await self._when_idle
-        await self._loop.run_in_executor(self._thread, self._connection.close)
+        await run_in_thread(self._thread, self._connection.close)
         self._thread.shutdown()
 
     def _check_open(self) -> None:
@@ -231,7 +237,7 @@ class Writer:
     def _begin_batch(self) -> None:
         writes, answers = self._take_batch()
         self._crowded = len(writes) + self._in_turn > 1
-        if len(writes) <= A_FEW and self._commit_seconds <= SLOW_SECONDS:
+        if len(writes) <= A_FEW and self._is_quick():
             outcomes = self._settle_here(writes) if writes else ()
             if outcomes is not None:
                 _answer(answers, outcomes)
@@ -239,12 +245,13 @@ class Writer:
                 return
         self._log_pages += _pages(writes)
         self._give_to_thread(
-            partial(self._settle_in_thread, writes), partial(self._answer_batch, answers)
+            partial(settle, self._connection, self._path, writes),
+            partial(_answer_batch, answers),
         )
 
-    def _take_batch(self) -> tuple[Sequence[Write], Sequence[asyncio.Future[bool]]]:
+    def _take_batch(self) -> tuple[Sequence[Write], Sequence[asyncio.Future[Verdict]]]:
         writes: list[Write] = []
-        answers: list[asyncio.Future[bool]] = []
+        answers: list[asyncio.Future[Verdict]] = []
         size_bytes = 0
         queue = self._writes
         while queue and len(writes) < MAX_ROWS:
@@ -262,6 +269,9 @@ class Writer:
 
     # -- on this thread or the other -----------------------------------------------
 
+    def _is_quick(self) -> bool:
+        return self._commit_seconds <= SLOW_SECONDS or self._loop.time() >= self._try_again_at
+
     def _settle_here(self, writes: Sequence[Write]) -> Sequence[Outcome] | None:
         began = perf_counter()
         outcomes = settle_at_once(self._connection, self._path, writes)
@@ -270,29 +280,17 @@ class Writer:
             self._log_pages += _pages(writes)
         return outcomes
 
-    def _settle_in_thread(self, writes: Sequence[Write]) -> tuple[Sequence[Outcome], float]:
-        began = perf_counter()
-        outcomes = settle(self._connection, self._path, writes)
-        return outcomes, perf_counter() - began
-
-    def _answer_batch(
-        self,
-        answers: Sequence[asyncio.Future[bool]],
-        done: asyncio.Future[tuple[Sequence[Outcome], float]],
-    ) -> None:
-        error = done.exception()
-        if error is not None:
-            _fail(answers, error)
-            return
-        outcomes, seconds = done.result()
-        if len(outcomes) <= A_FEW:
-            self._note_commit(seconds)
-        _answer(answers, outcomes)
-
     def _note_commit(self, seconds: float) -> None:
-        # Bounded: one hiccup is not a slow disk.
-        seconds = min(seconds, 4 * SLOW_SECONDS)
-        self._commit_seconds += WEIGHT_OF_NEWEST * (seconds - self._commit_seconds)
+        # Only commits of this thread are measured: those of the other include its waits
+        # for Python's lock, which say nothing of the disk.
+        if self._commit_seconds > SLOW_SECONDS:
+            self._commit_seconds = seconds
+        else:
+            # Bounded: one hiccup is not a slow disk.
+            newest = min(seconds, 4 * SLOW_SECONDS)
+            self._commit_seconds += WEIGHT_OF_NEWEST * (newest - self._commit_seconds)
+        if self._commit_seconds > SLOW_SECONDS:
+            self._try_again_at = self._loop.time() + PATIENCE_FACTOR * seconds
 
     def _give_to_thread(
         self, work: Callable[[], T], answer: Callable[[asyncio.Future[T]], None]
@@ -304,14 +302,24 @@ class Writer:
             answer(done)
             self._go_on()
 
-        self._loop.run_in_executor(self._thread, work).add_done_callback(finish)
+        run_in_thread(self._thread, work).add_done_callback(finish)
 
 
-def _answer(answers: Iterable[asyncio.Future[bool]], outcomes: Iterable[Outcome]) -> None:
+def _answer_batch(
+    answers: Sequence[asyncio.Future[Verdict]], done: asyncio.Future[Sequence[Outcome]]
+) -> None:
+    error = done.exception()
+    if error is not None:
+        _fail(answers, error)
+    else:
+        _answer(answers, done.result())
+
+
+def _answer(answers: Iterable[asyncio.Future[Verdict]], outcomes: Iterable[Outcome]) -> None:
     for answer, outcome in zip(answers, outcomes, strict=True):
         if answer.done():
             continue
-        if isinstance(outcome, bool):
+        if isinstance(outcome, Verdict):
             answer.set_result(outcome)
         else:
             answer.set_exception(outcome)
@@ -347,7 +355,9 @@ def _nobody(done: asyncio.Future[None]) -> None:
 def _pages(writes: Sequence[Write]) -> int:
     """Return about how many pages a batch adds to the log; many writes share theirs."""
     count = len(writes)
-    return min(2 * count, 96 + count // 4) + sum([w.size_bytes for w in writes]) // 2_048
+    if count == 1:
+        return 2 + writes[0].size_bytes // PAGE_BYTES
+    return min(2 * count, 96 + count // 4) + sum([w.size_bytes for w in writes]) // PAGE_BYTES
 
 
 def _data_version(connection: sqlite3.Connection) -> int:
