@@ -148,13 +148,13 @@ class NoUndo:
     undo, do_blocks, undo_blocks = None, False, False
     do = staticmethod(do)
 
-    def do_arguments(self, _inputs: Any) -> dict[str, Any]:
+    def do_arguments(self, inputs: Any) -> dict[str, Any]:
         return {}
 
-    def undo_arguments(self, _inputs: Any, _output: Any) -> tuple[Any, ...]:
+    def undo_arguments(self, inputs: Any, output: Any) -> tuple[Any, ...]:
         return ()
 
-    def encode_output(self, _result: Any) -> bytes:
+    def encode_output(self, result: Any) -> bytes:
         return b"null"
 
 

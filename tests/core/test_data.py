@@ -1,6 +1,6 @@
 import pytest
 
-from sagacity.core.bindings import Const, ListOf, ObjectOf, OutputOf, ParamsOf
+from sagacity.core.bindings import Binding, Const, ListOf, ObjectOf, OutputOf, ParamsOf
 from sagacity.core.builder import NodeFactory
 from sagacity.core.dag import Dag, Node, NodeKind
 from sagacity.core.data import SagaData
@@ -9,7 +9,7 @@ from tests.recovery.shapes import acts, named, staged
 
 def test_inputs_are_what_the_parameters_are_bound_to() -> None:
     """Params, outputs, constants, and what is put together of them; by parameter, in order."""
-    inputs = {
+    inputs: dict[str, Binding] = {
         "z": ParamsOf(-1, ("trip",)),
         "a": ListOf((OutputOf(0), Const(0))),
         "m": ObjectOf((("k", OutputOf(0, (1,))),)),

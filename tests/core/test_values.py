@@ -67,7 +67,7 @@ def nested(depth: int) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("value", "reason"),
-    [
+    [  # pyright: ignore[reportUnknownArgumentType]
         (math.nan, "nan is not a JSON number"),
         (math.inf, "inf is not a JSON number"),
         (-math.inf, "-inf is not a JSON number"),

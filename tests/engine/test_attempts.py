@@ -50,7 +50,9 @@ async def test_an_action_that_reports_failure_had_no_effect(
     view = await run(stores(), world, failing(action))
     assert view.state == "unwound"
     assert view.errors == (
-        NodeError("b", ErrorKind.ACTION_FAILED, "no money", {"left": 3}, Effect.NONE, "ActionFailed"),
+        NodeError(
+            "b", ErrorKind.ACTION_FAILED, "no money", {"left": 3}, Effect.NONE, "ActionFailed"
+        ),
     )
     assert world.calls == ["do a", "do b", "undo a"]
 

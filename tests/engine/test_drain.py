@@ -333,8 +333,8 @@ async def test_a_store_that_fails_does_not_hang_the_close(world: World, facts: F
     memory = MemoryStore()
     store = FaultyStore(memory)
     async with Sec(store, registry_of(world), observers=[facts]) as sec:
+        store.fail("append", skip=1, times=None)
         handle = await started(sec)
-        store.fail("append", times=None)
         await facts.until_trouble()
         await sec.drain(0)
         assert all(isinstance(error, StoreError) for _, error in facts.troubles)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Any, Final, cast
 
 from sagacity.core.dag import Dag, Siblings
 from sagacity.core.events import (
@@ -297,6 +297,12 @@ def recovered(model: Walker, length: int) -> Walker:
 _NOT_COMPARED: Final = {"agenda", "dag"}
 
 
+def _copied(value: Any) -> object:
+    if type(value) is dict:
+        return [*cast("dict[object, object]", value).items()]
+    return value.copy() if type(value) in {list, set} else value
+
+
 def snapshot(state: SagaState, *, without: Iterable[str] = ()) -> dict[str, object]:
     """Return all that a state consists of, except what its planner has taken already."""
     slots = {slot for kind in type(state).__mro__ for slot in getattr(kind, "__slots__", ())}
@@ -304,8 +310,5 @@ def snapshot(state: SagaState, *, without: Iterable[str] = ()) -> dict[str, obje
     for slot in slots - _NOT_COMPARED - set(without):
         value = getattr(state, slot)
         # Dicts are compared with their order: it decides what a coordinator does first.
-        taken[slot] = (
-            list(value.items()) if isinstance(value, dict) else
-            value.copy() if isinstance(value, list | set) else value
-        )  # fmt: skip
+        taken[slot] = _copied(value)
     return taken

@@ -407,7 +407,9 @@ class Driving:
         try:
             ended = await self.tasks.wait(deadline_seconds)
         except BaseException:
-            self._cut_all()  # whoever cancels us is about to cancel our tasks
+            self._drained = DrainReport(self._cut_all())  # who has no patience gets it now
+            await self.tasks.stop(1.0)
+            self._dismiss()
             raise
         cut_short: tuple[tuple[UUID, str], ...] = ()
         if not ended:
@@ -416,11 +418,15 @@ class Driving:
                 log.warning('saga %s: node "%s" was cut short by the shutdown', saga_id, node)
             if not await self.tasks.stop(1.0):
                 log.error("%d tasks did not stop when cancelled; left behind", len(self.tasks))
+        self._dismiss()
+        self._drained = DrainReport(cut_short)
+        return self._drained
+
+    def _dismiss(self) -> None:
+        """Let go of who waits and of the threads."""
         for saga_id in list(self._waiters):
             self._fail_waiters(saga_id, _closed())
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._drained = DrainReport(cut_short)
-        return self._drained
 
     def _cut_all(self) -> tuple[tuple[UUID, str], ...]:
         """Tell all executions that they are cancelled now; return what is in flight."""

@@ -50,9 +50,9 @@ def take_in(saga: Saga[Any, Any] | Dag, params: Any, labels: Mapping[str, str] |
     checked = check_labels(labels)
     if isinstance(saga, Dag):
         return Intake(saga, encode(params), checked, decode)
-    if isinstance(saga, Saga):
-        return Intake(saga.dag_for(params), saga.encode_params(params), checked, saga.decode_output)
-    raise TypeError(f"{saga!r:.80} is no saga: give a function decorated with @saga, or a Dag")
+    if not isinstance(saga, Saga):  # pyright: ignore[reportUnnecessaryIsInstance] - the edge
+        raise TypeError(f"{saga!r:.80} is no saga: give a function decorated with @saga, or a Dag")
+    return Intake(saga.dag_for(params), saga.encode_params(params), checked, saga.decode_output)
 
 
 def check_labels(labels: Mapping[str, str] | None) -> Mapping[str, str]:

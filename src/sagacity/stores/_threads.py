@@ -28,9 +28,7 @@ LENT_SECONDS: Final = 0.0005
 """Enough to take the lock and go on to the next wait for the disk."""
 
 
-def run_in_thread(
-    threads: ThreadPoolExecutor, work: Callable[[], T]
-) -> asyncio.Future[T]:
+def run_in_thread(threads: ThreadPoolExecutor, work: Callable[[], T]) -> asyncio.Future[T]:
     """Begin `work` in a thread, and return the future of its result."""
     job = threads.submit(work)
     answer = asyncio.wrap_future(job)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hypothesis import strategies as st
 
 from sagacity.core.bindings import Const, ListOf, ObjectOf, OutputOf, ParamsOf
-from sagacity.core.builder import DagBuilder, NodeFactory
+from sagacity.core.builder import DagBuilder, NodeFactory, NodeSpec
 from sagacity.core.dag import Dag, Node, NodeKind, OnStuck, Siblings, Undoing
 from sagacity.core.events import (
     Adopted,
@@ -164,7 +164,7 @@ def staged_dags(draw: st.DrawFn, depth: int = 2, name: str = "staged") -> Dag:
     earlier: list[str] = []
     stages = draw(st.lists(st.integers(1, MAX_WIDTH), max_size=MAX_STAGES - 1))
     for stage, width in enumerate([*stages, 1]):
-        specs = []
+        specs: list[NodeSpec] = []
         for place in range(width):
             own = f"{name[0]}{stage}_{place}"
             kinds = ["action", "action", "constant"] + ["subsaga"] * bool(depth and earlier)
