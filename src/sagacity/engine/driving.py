@@ -430,12 +430,10 @@ class Driving:
 
     def _cut_all(self) -> tuple[tuple[UUID, str], ...]:
         """Tell all executions that they are cancelled now; return what is in flight."""
-        cut_short: list[tuple[UUID, str]] = []
-        for saga_id, execution in self.active.items():
-            if execution is not _LOADING:
-                execution.cut()
-                cut_short += [(saga_id, node) for node in execution.in_flight()]
-        return tuple(cut_short)
+        driven = [each for each in self.active.values() if each is not _LOADING]
+        for execution in driven:
+            execution.cut()
+        return tuple((each.saga_id, node) for each in driven for node in each.in_flight())
 
 
 _LOADING: Final[Any] = object()

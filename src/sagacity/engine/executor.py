@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sagacity.core.bindings import check_fields
 from sagacity.core.codec import encode_record
@@ -238,7 +238,7 @@ class Execution:
         self._wake_up()
 
     def cut(self) -> None:
-        """Know that the tasks of this saga are cancelled from now on, by the coordinator."""
+        """Know that what cancels the tasks of this saga from now on is the coordinator."""
         self._cut = True
 
     def in_flight(self) -> list[str]:
@@ -278,8 +278,7 @@ class Execution:
 
     async def _drive(self) -> bool:
         state = self.state
-        task = asyncio.current_task()
-        assert task is not None, "driven by a task"
+        task = cast("asyncio.Task[bool]", asyncio.current_task())
         while True:
             while self._outcomes:
                 self._take_outcome(*self._outcomes.popleft())
@@ -428,9 +427,9 @@ class Execution:
     def _with_output(self, event: Succeeded) -> Event:
         """Check that the saga's output will be there: a field of this one may be missing."""
         binding = self.state.dag.output
-        assert binding is not None
         try:
-            check_fields(binding, event.node, event.output)
+            if binding is not None:
+                check_fields(binding, event.node, event.output)
         except LookupError as error:
             missing = ErrorRecord(ErrorKind.OUTPUT, f"the saga's output: {error}")
             return Failed(event.node, missing, Effect.POSSIBLE)
