@@ -179,3 +179,25 @@ async def test_who_waits_for_room_while_the_store_closes_is_told(
     for number, result in enumerate(results):
         sequence = (await store.read(saga_id(number))).head.sequence
         assert sequence == (2 if result is None else 1)
+
+
+async def test_a_busy_event_loop_does_not_starve_the_threads(path: Path) -> None:
+    """Without the lending of `_threads` this takes minutes (decision 0003)."""
+    done = False
+
+    async def keep_busy() -> None:
+        while not done:
+            sum(range(50_000))  # about 2 ms, less than what a thread must wait for the lock
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as tasks, asyncio.timeout(30):
+        tasks.create_task(keep_busy())
+        store = SqliteStore(path)
+        await store.open()
+        await create_many(store, *(new_saga(number) for number in range(50)))
+        for at in range(1, 6):
+            await asyncio.gather(*(store.append(append_to(each, at=at)) for each in range(50)))
+            await store.send(command(at))
+            await store.read(saga_id(at))
+        await store.close()
+        done = True

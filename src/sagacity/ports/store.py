@@ -36,6 +36,8 @@ MAX_TEXT_BYTES: Final = 64 * 1024 * 1024
 """The most that one record, document, params, constants or arguments may be."""
 MAX_NAME_CHARS: Final = 1_024
 """The most that a name, an owner, or a label with its value may be."""
+MAX_LABELS: Final = 64
+"""The most labels of a saga, or in a query."""
 
 
 class SagaStatus(StrEnum):

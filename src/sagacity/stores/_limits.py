@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sagacity.ports.store import MAX_NAME_CHARS, MAX_PAGE, MAX_TEXT_BYTES
+from sagacity.ports.store import MAX_LABELS, MAX_NAME_CHARS, MAX_PAGE, MAX_TEXT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from sagacity.core.values import Json
-    from sagacity.ports.store import Append, InboxCommand, NewSaga
+    from sagacity.ports.store import Append, InboxCommand, NewSaga, SagaQuery
 
 
 def check_limit(limit: int) -> None:
@@ -32,12 +32,25 @@ def check_new(saga: NewSaga) -> None:
         raise ValueError(f"saga {saga.id} has no events: its first record holds `created`")
     check_name("name", saga.name)
     check_name("owner", saga.owner)
-    for label in saga.labels.items():
-        check_name("label", "=".join(label))
+    check_labels(saga.labels)
     check_text("definition", saga.definition.document)
     check_text("constants", saga.constants)
     check_text("params", saga.params)
     check_text("record", saga.record)
+
+
+def check_query(query: SagaQuery) -> None:
+    """Refuse a query whose page or labels are over the limit."""
+    check_limit(query.limit)
+    check_labels(query.labels)
+
+
+def check_labels(labels: Mapping[str, str]) -> None:
+    """Refuse too many labels, or one that no database can hold."""
+    if len(labels) > MAX_LABELS:
+        raise ValueError(f"{len(labels)} labels are over the limit of {MAX_LABELS}")
+    for label in labels.items():
+        check_name("label", "=".join(label))
 
 
 def check_append(append: Append) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import wait
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,13 +42,13 @@ class _Lending:
 
     __slots__ = ("_job", "_loop", "_pause_seconds", "_timer")
 
-    def __init__(self, job: Future[T]) -> None:
+    def __init__(self, job: Future[Any]) -> None:
         self._job: Final = job
         self._loop: Final = asyncio.get_running_loop()
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self._timer = self._loop.call_later(FIRST_PAUSE_SECONDS, self._lend)
 
-    def end(self, _answer: asyncio.Future[T]) -> None:
+    def end(self, _answer: asyncio.Future[Any]) -> None:
         self._timer.cancel()
 
     def _lend(self) -> None:

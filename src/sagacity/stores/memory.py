@@ -29,6 +29,7 @@ from sagacity.stores._limits import (
     check_ids,
     check_limit,
     check_new,
+    check_query,
 )
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ class MemoryStore:
 
     async def list(self, query: SagaQuery) -> Sequence[SagaHead]:
         self._check_open()
-        check_limit(query.limit)
+        check_query(query)
         if self._unordered:
             # Timsort merges the sorted part with the new one in linear time.
             self._order += self._unordered

@@ -21,7 +21,7 @@ from sagacity.errors import StoreError
 from sagacity.stores.sqlite.failures import code_of, is_of_the_surroundings, store_error
 from sagacity.stores.sqlite.files import HERE, QUERIES
 from sagacity.stores.sqlite.patience import patiently
-from sagacity.stores.sqlite.rows import REQUEST, WIDTH
+from sagacity.stores.sqlite.rows import REQUEST, UNUSED, WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,7 +110,7 @@ def _insert(connection: sqlite3.Connection, writes: Sequence[Write]) -> None:
     values: list[Any] = list(chain.from_iterable([write.row for write in writes]))
     # Rows of nothing, which no trigger takes: so there are eleven statements to
     # prepare, and not one for each number of writes.
-    values.extend([None] * (WIDTH * (size - len(writes))))
+    values.extend([UNUSED] * (WIDTH * (size - len(writes))))
     connection.execute(_statement(size), values)
 
 

@@ -32,7 +32,10 @@ AT_MS: Final = 7
 NAME: Final = 10
 PARAMS: Final = 14
 REQUEST: Final = 17
-_NOTHING_ELSE: Final = (None,) * (WIDTH - NAME)
+UNUSED: Final = 0
+"""In columns that a kind of write does not use, and in rows that fill up a batch. Not None:
+sqlite3 takes a slow way for whatever is not exactly an int, float, str or bytearray."""
+_NOTHING_ELSE: Final = (UNUSED,) * (WIDTH - NAME)
 
 # A plain str for each: sqlite3 takes a slow way for a str of another type, even a StrEnum.
 _STATES: Final = {state: str(state.value) for state in SagaStatus}
@@ -55,7 +58,7 @@ def write_of_append(append: Append) -> Write:
     return Write(
         (
             "append" if events else "summary",
-            saga_id.bytes,
+            bytearray(saga_id.bytes),
             epoch,
             sequence,
             events,
@@ -76,7 +79,7 @@ def write_of_create(saga: NewSaga) -> Write:
     return Write(
         (
             "create",
-            saga.id.bytes,
+            bytearray(saga.id.bytes),
             saga.epoch,
             0,
             saga.event_count,
@@ -92,8 +95,8 @@ def write_of_create(saga: NewSaga) -> Write:
             str(saga.params, "utf-8"),
             str(labels, "utf-8"),
             saga_checksum(saga.name.encode(), labels, saga.constants, saga.params),
-            None,
-            None,
+            UNUSED,
+            UNUSED,
         ),
         len(saga.record) + len(saga.constants) + len(saga.params) + len(labels),
     )
@@ -101,7 +104,7 @@ def write_of_create(saga: NewSaga) -> Write:
 
 def write_of_command(command: InboxCommand) -> Write:
     """Return what a command writes."""
-    row: list[Any] = [None] * WIDTH
+    row: list[Any] = [UNUSED] * WIDTH
     row[:2] = "command", command.saga_id.bytes
     row[AT_MS] = command.sent_ms
     row[NAME] = command.verb

@@ -8,6 +8,7 @@ into what the port speaks of, and the SQL is in `queries.sql` and `pending.sql`.
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,7 +22,9 @@ from sagacity.stores._limits import (
     check_ids,
     check_limit,
     check_new,
+    check_query,
 )
+from sagacity.stores._threads import run_in_thread
 from sagacity.stores._whole import whole
 from sagacity.stores.sqlite import operations, reads
 from sagacity.stores.sqlite.batch import Verdict
@@ -58,6 +61,7 @@ CREATE_TRIES: Final = 3
 class _Opened:
     """What there is while the store is open."""
 
+    thread: ThreadPoolExecutor
     writer: Writer
     readers: Readers
 
@@ -79,27 +83,29 @@ class SqliteStore:
     async def open(self) -> None:
         if self._opened is not None:
             return
-        work = asyncio.get_running_loop().run_in_executor(None, self._open_files)
+        thread = ThreadPoolExecutor(1, thread_name_prefix="sagacity-writer")
+        work = run_in_thread(thread, self._open_files)
         try:
             connection, readers = await whole(work)
-        except asyncio.CancelledError:
+        except BaseException:
             if work.exception() is None:
                 _close_files(*work.result())
+            thread.shutdown()
             raise
-        self._opened = _Opened(Writer(connection, self._path), readers)
+        self._opened = _Opened(thread, Writer(connection, self._path, thread), readers)
 
     async def close(self) -> None:
         opened, self._opened = self._opened, None
         if opened is None:
             return
         self._changes.note_now()
-        loop = asyncio.get_running_loop()
         try:
             await opened.writer.close()
-            await whole(loop.run_in_executor(None, opened.readers.close))
+            await whole(run_in_thread(opened.thread, opened.readers.close))
         finally:
             # Not before the last write: nobody else drives while this one still writes.
             self._lock.release()
+            opened.thread.shutdown()
 
     async def acquire(self, owner: str, *, wait: bool) -> int:
         opened = self._now_open()
@@ -175,7 +181,7 @@ class SqliteStore:
         return await self._now_open().readers.read(reads.saga, saga_id)
 
     async def list(self, query: SagaQuery) -> Sequence[SagaHead]:
-        check_limit(query.limit)
+        check_query(query)
         return await self._now_open().readers.read(reads.heads, query)
 
     async def send(self, command: InboxCommand) -> bool:

@@ -21,13 +21,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sagacity.errors import StoreError
 from sagacity.stores._threads import run_in_thread
+from sagacity.stores._whole import whole
 from sagacity.stores.sqlite.batch import MAX_BYTES, MAX_ROWS, Verdict, settle, settle_at_once
 from sagacity.stores.sqlite.connecting import PAGE_BYTES
 from sagacity.stores.sqlite.failures import store_error
@@ -36,6 +36,7 @@ from sagacity.stores.sqlite.transactions import MAX_OPERATIONS, carry_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
 
     from sagacity.stores.sqlite.batch import Outcome
@@ -64,12 +65,14 @@ PAGES_OF_OPERATION: Final = 4
 class Writer:
     """The one connection that writes. It belongs to the event loop that it was made in."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, thread: ThreadPoolExecutor
+    ) -> None:
         """Take over `connection`, which nobody else may use from now on."""
         self._connection: Final = connection
         self._path: Final = path
         self._loop: Final = asyncio.get_running_loop()
-        self._thread: Final = ThreadPoolExecutor(1, thread_name_prefix="sagacity-writer")
+        self._thread: Final = thread
         self._writes: Final[deque[tuple[Write, asyncio.Future[Verdict]]]] = deque()
         self._queued_bytes = 0
         self._room: Final = asyncio.Event()
@@ -183,8 +186,7 @@ class Writer:
         if self._in_thread or self._due:
             self._when_idle = self._loop.create_future()
             await self._when_idle
-        await run_in_thread(self._thread, self._connection.close)
-        self._thread.shutdown()
+        await whole(run_in_thread(self._thread, self._connection.close))
 
     def _check_open(self) -> None:
         if self._closing:

@@ -9,6 +9,8 @@ from sagacity.core.state import Direction
 from sagacity.errors import NoSuchSaga, StoreError
 from sagacity.ports.store import (
     FINAL,
+    MAX_LABELS,
+    MAX_NAME_CHARS,
     MAX_PAGE,
     MAX_TEXT_BYTES,
     SagaHead,
@@ -105,6 +107,25 @@ async def texts_over_the_limit_are_refused_before_anything_is_written(store: Sag
     await refuses(ValueError, store.send(command(1, arguments=too_large)), "send", limit)
     equal([head.id for head in await store.list(SagaQuery())], [saga_id(1)], "list")
     equal((await store.read(saga_id(1))).head.sequence, 1, "sequence")
+
+
+async def names_that_no_database_can_hold_are_refused(store: SagaStore) -> None:
+    many = {f"label {number}": "" for number in range(MAX_LABELS + 1)}
+    for what, bad in (
+        ("a NUL", new_saga()._replace(name="a\0b")),
+        ("a lone surrogate", new_saga()._replace(name="a\ud800b")),
+        ("a NUL in a label", new_saga(labels={"a": "\0"})),
+        ("a lone surrogate in an owner", new_saga(owner="\udfff")),
+        ("a name over the limit", new_saga(name="a" * (MAX_NAME_CHARS + 1))),
+        ("labels over the limit", new_saga(labels=many)),
+        ("params that are not UTF-8", new_saga(params=b'"\xff"')),
+    ):
+        await refuses(ValueError, store.create(bad), what)
+    await refuses(ValueError, store.list(SagaQuery(labels=many)), "a query with many labels")
+    equal(list(await store.list(SagaQuery())), [], "list")
+    most = dict(list(many.items())[:MAX_LABELS])
+    await create_many(store, new_saga(name="a" * MAX_NAME_CHARS, labels=most))
+    equal(len(await store.list(SagaQuery(labels=most))), 1, "sagas found by the most labels")
 
 
 async def a_saga_without_events_is_refused(store: SagaStore) -> None:
@@ -252,6 +273,7 @@ PROMISES: Final = (
     names_labels_and_owners_come_back_as_they_were,
     large_texts_are_kept,
     texts_over_the_limit_are_refused_before_anything_is_written,
+    names_that_no_database_can_hold_are_refused,
     a_saga_without_events_is_refused,
     creating_an_id_again_changes_nothing_and_gives_its_head,
     of_many_creates_of_one_id_one_makes_it,
