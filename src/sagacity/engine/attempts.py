@@ -75,16 +75,18 @@ class Attempts:
         saga_id, epoch, state, node, number, action, faults, _ = attempt
         task = asyncio.current_task()
         repeat = 1
-        # An earlier attempt may have had its effect, whatever this one says (atomic: it had none).
-        before = Effect.NONE if action.atomic or number == 1 else Effect.POSSIBLE
+        # An earlier attempt was interrupted, and may have had its effect. Of an atomic action the
+        # body can tell that there is none; what fails before it is called cannot.
+        uncalled = Effect.NONE if number == 1 else Effect.POSSIBLE
+        before = Effect.NONE if action.atomic else uncalled
         if faults is not None:
             if node in faults.errors:
-                return Failed(node, INJECTED, before)
+                return Failed(node, INJECTED, uncalled)
             repeat = faults.repeats.get(node, (1, 1))[0]
         try:
             arguments = action.do_arguments(state.inputs(node))
         except BaseException as error:  # noqa: BLE001 - a border: validators are user code too
-            return Failed(node, error_record(ErrorKind.INPUT, error), before)
+            return Failed(node, error_record(ErrorKind.INPUT, error), uncalled)
         context = Context(
             state,
             node,

@@ -15,6 +15,7 @@ from sagacity.core.values import decode
 from sagacity.engine import inbox, system
 from sagacity.engine.definitions import Definitions
 from sagacity.engine.handle import Ending, Handle
+from sagacity.engine.injection import check_repeat
 from sagacity.engine.intake import check_same, new_saga, take_in
 from sagacity.engine.listing import Page, list_sagas
 from sagacity.engine.summaries import ending_of_stored, view_of_stored
@@ -159,6 +160,7 @@ class Client:
 
     async def inject(self, saga_id: UUID, verb: str, node: str, counts: tuple[int, int]) -> None:
         """Ask for a fault; as the `inject_` methods of `Handle`."""
+        check_repeat(*counts)
         stored = await self._store.read(saga_id)
         if stored.head.state in FINAL or stored.head.state is SagaStatus.STUCK:
             raise SagaStateError(saga_id, stored.head.state, "inject a fault into")

@@ -19,10 +19,11 @@ from sagacity.engine import system
 from sagacity.engine.attempts import Attempts
 from sagacity.engine.executor import Environment, Execution
 from sagacity.engine.handle import ending_of
+from sagacity.engine.insistence import Insistence
 from sagacity.engine.slots import Slots
 from sagacity.engine.summaries import state_of_stored
 from sagacity.engine.tasks import TaskSet
-from sagacity.errors import CoordinatorClosed, NotOwner, StoreCorrupt, StoreError
+from sagacity.errors import CoordinatorClosed, NotOwner, StoreError
 from sagacity.ports.store import Append, NewSaga, SagaHead, SagaStatus, Summary
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 log: Final = logging.getLogger("sagacity")
 
-FIRST_RETRY_SECONDS: Final = 0.05
-LONGEST_RETRY_SECONDS: Final = 5.0
 MAX_THREADS: Final = 32
 
 
@@ -97,6 +96,7 @@ class Driving:
             min(MAX_THREADS, max_actions), thread_name_prefix="sagacity-action"
         )
         self.tasks: Final = TaskSet()
+        self._insistence: Final = Insistence(store, self.report)
         self._env: Final = Environment(
             registry=registry,
             slots=Slots(max_actions),
@@ -104,7 +104,7 @@ class Driving:
             tasks=self.tasks,
             wall_ms=system.wall_ms,
             store=store,
-            insist=self._insist,
+            insist=self._insistence.append,
             recorded=self._recorded if observers else None,
         )
 
@@ -172,6 +172,8 @@ class Driving:
             self._fail_waiters(saga.id, _closed())
             raise
         except Exception as error:  # noqa: BLE001 - a border: the caller is told
+            if isinstance(error, StoreError) and await self._insistence.has_created(saga):
+                return True
             self._fail_waiters(saga.id, error)
             return False
         if head is not None:
@@ -216,7 +218,7 @@ class Driving:
         head = stored.head
         state = state_of_stored(stored, self._definitions.dag_of(stored))
         execution = self.execution(head.id, head.name, head.epoch, state)
-        if state.owner != self.owner and state.finished is None:
+        if (state.owner != self.owner or state.in_flight) and state.finished is None:
             execution.record(Adopted(self.owner))
         return execution
 
@@ -239,7 +241,7 @@ class Driving:
     async def _take_on(self, saga_id: UUID) -> None:
         """Read a saga that waited for a place, and drive it."""
         try:
-            stored = await self._read(saga_id)
+            stored = await self._insistence.read(saga_id)
             execution = self.load(stored)
             missing = self._registry.missing_for(execution.state.dag)
             stuck = execution.state.stuck is not None  # needs no code to be told so
@@ -304,47 +306,6 @@ class Driving:
                 self.faults.pop(saga_id, None)
             if self._queue:
                 self._fill()
-
-    # -- the store, for as long as it makes trouble ------------------------------
-
-    async def _insist(self, append: Append, error: StoreError) -> None:
-        """Repeat an append until the store takes it: the saga stands still until then."""
-        delay = FIRST_RETRY_SECONDS
-        while True:
-            self.report(append.saga_id, error)
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, LONGEST_RETRY_SECONDS)
-            try:
-                await self._store.append(append)
-            except NotOwner:
-                # Perhaps by our own doing: an error can come after the commit.
-                if not await self._has(append):
-                    raise
-                return
-            except StoreError as again:
-                error = again
-            else:
-                return
-
-    async def _has(self, append: Append) -> bool:
-        """Whether the store holds exactly this append."""
-        stored = await self._read(append.saga_id)
-        written = (append.expected_sequence + 1, append.record)
-        return stored.head.epoch == append.epoch and (
-            written in stored.records or not append.event_count
-        )
-
-    async def _read(self, saga_id: UUID) -> StoredSaga:
-        delay = FIRST_RETRY_SECONDS
-        while True:
-            try:
-                return await self._store.read(saga_id)
-            except StoreCorrupt:
-                raise
-            except StoreError as error:
-                self.report(saga_id, error)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, LONGEST_RETRY_SECONDS)
 
     # -- who is told -------------------------------------------------------------
 

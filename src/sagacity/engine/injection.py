@@ -25,7 +25,16 @@ class Faults:
         Raises:
             ValueError: a count is not within 1 to `MAX_REPEATS`.
         """
-        for what, count in (("action", action), ("undo", undo)):
-            if not 1 <= count <= MAX_REPEATS:
-                raise ValueError(f"{what}={count}: it can run 1 to {MAX_REPEATS} times")
+        check_repeat(action, undo)
         self.repeats[node] = (action, undo)
+
+
+def check_repeat(action: int, undo: int) -> None:
+    """Check how often an action and its undo shall run.
+
+    Raises:
+        ValueError: a count is not within 1 to `MAX_REPEATS`.
+    """
+    for what, count in (("action", action), ("undo", undo)):
+        if not 1 <= count <= MAX_REPEATS:
+            raise ValueError(f"{what}={count}: it can run 1 to {MAX_REPEATS} times")

@@ -8,10 +8,11 @@ is reported and the loop goes on.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from sagacity.errors import NotOwner, StoreCorrupt, StoreError
-from sagacity.ports.store import DRIVEN, MAX_PAGE
+from sagacity.errors import CoordinatorClosed, NotOwner, StoreCorrupt, StoreError
+from sagacity.ports.store import DRIVEN, MAX_PAGE, SagaQuery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -40,6 +41,14 @@ class Recovery:
         self._carry_out: Final = carry_out
         self._only: Final = only
         self._not_adopted: set[UUID] = set(only or ())
+        self._unsure = False
+        """Whether an adoption failed, and may have had its effect."""
+        self._taken: set[UUID] = set()
+        """The requests that were taken from the inbox and are not marked as done."""
+        self._lines: dict[UUID, deque[InboxCommand]] = {}
+        """Those that wait for their turn, by saga."""
+        self._more_waiting = False
+        """Whether the inbox holds more than was looked at."""
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -49,23 +58,30 @@ class Recovery:
             # A pause of its own: under load the store changes all the time.
             await asyncio.sleep(SHORTEST_PAUSE_SECONDS)
             try:
-                seen = await self._store.wait_for_change(seen, POLL_SECONDS)
-            except StoreError as error:
+                longest = 0.0 if self._more_waiting else POLL_SECONDS
+                seen = await self._store.wait_for_change(seen, longest)
+            except Exception as error:  # noqa: BLE001 - a border: recovery never ends in silence
                 self._driving.report(None, error)
                 await asyncio.sleep(POLL_SECONDS)
 
     async def sweep(self) -> None:
         """Adopt what is orphaned and do what the inbox asks, once."""
-        try:
-            await self._adopt()
-            await self._empty_inbox()
-        except StoreError as error:
-            self._driving.report(None, error)
+        for step in (self._adopt, self._read_inbox):
+            try:
+                await step()
+            except Exception as error:  # noqa: BLE001 - a border: one step never stops the other
+                self._driving.report(None, error)
+
+    # -- sagas without a coordinator -------------------------------------------------
 
     async def _adopt(self) -> None:
         driving = self._driving
+        if self._unsure:
+            await self._find_adopted()
         while not driving.draining:
+            self._unsure = True
             heads = await self._adoptable()
+            self._unsure = False
             for head in heads:
                 driving.enqueue(head.id)
             if len(heads) < MAX_PAGE:
@@ -82,24 +98,68 @@ class Recovery:
         self._not_adopted.difference_update(head.id for head in heads)
         return [head for head in heads if head.state in DRIVEN]
 
+    async def _find_adopted(self) -> None:
+        """Run what is ours and nobody knows of: an adoption failed, perhaps after its effect."""
+        driving = self._driving
+        for state in sorted(DRIVEN):
+            after: UUID | None = None
+            while True:
+                query = SagaQuery(state=state, after=after, limit=MAX_PAGE)
+                heads = await self._store.list(query)
+                for head in heads:
+                    ours = head.owner == driving.owner and head.epoch == driving.epoch
+                    if ours and self._counts(head.id):
+                        driving.enqueue(head.id)
+                if len(heads) < MAX_PAGE:
+                    break
+                after = heads[-1].id
+
     def _counts(self, saga_id: UUID) -> bool:
         return self._only is None or saga_id in self._only
 
-    async def _empty_inbox(self) -> None:
-        while not self._driving.draining:
-            waiting = await self._store.take(limit=MAX_PAGE)
+    # -- the inbox ---------------------------------------------------------------------
+
+    async def _read_inbox(self) -> None:
+        """Let each saga's commands be carried out, in order; no saga waits for another."""
+        page = await self._store.take(limit=MAX_PAGE)
+        self._more_waiting = len(page) == MAX_PAGE
+        for command in page:
             # What is for others stays for the coordinator that comes for them.
-            commands = [each for each in waiting if self._counts(each.saga_id)]
-            for command in commands:
-                try:
-                    await self._carry_out(command)
-                except Exception as error:
-                    if isinstance(error, StoreError) and not isinstance(
-                        error, StoreCorrupt | NotOwner
-                    ):
-                        raise  # the store's trouble, not the command's: it is taken again
-                    self._driving.report(command.saga_id, error)
-            if commands:
-                await self._store.done([command.request_id for command in commands])
-            if len(commands) < MAX_PAGE:  # the last page, or one that will not get shorter
+            if command.request_id in self._taken or not self._counts(command.saga_id):
+                continue
+            self._taken.add(command.request_id)
+            line = self._lines.get(command.saga_id)
+            if line is None:
+                self._lines[command.saga_id] = deque((command,))
+                _ = self._driving.tasks.spawn(self._work_off(command.saga_id))
+            else:
+                line.append(command)
+
+    async def _work_off(self, saga_id: UUID) -> None:
+        line = self._lines[saga_id]
+        while line and not self._driving.draining:
+            command = line[0]
+            try:
+                await self._carry_out(command)
+            except CoordinatorClosed:
+                return  # for the next one
+            except Exception as error:  # noqa: BLE001 - a border: it is reported, and left behind
+                self._driving.report(saga_id, error)
+                if isinstance(error, StoreError) and not isinstance(error, StoreCorrupt | NotOwner):
+                    await asyncio.sleep(POLL_SECONDS)  # the store's trouble, not the command's
+                    continue
+            await self._mark_done(command)
+            line.popleft()
+        if not line:
+            del self._lines[saga_id]
+
+    async def _mark_done(self, command: InboxCommand) -> None:
+        while True:
+            try:
+                await self._store.done([command.request_id])
+            except StoreError as error:
+                self._driving.report(command.saga_id, error)
+                await asyncio.sleep(POLL_SECONDS)
+            else:
+                self._taken.discard(command.request_id)
                 return

@@ -151,6 +151,7 @@ class _Case:
         self._owner = ""
         self._created = False
         self._requested = False
+        self._requested_at: float = _NEVER
         self._finished = ""
         self._turned = False
         self._halted = False
@@ -217,6 +218,7 @@ class _Case:
             self._created = True
         else:
             self._requested = True
+            self._requested_at = min(self._requested_at, self.sequence)
 
     def _hear_node(self, event: NodeEvent) -> None:
         node = event.node
@@ -361,11 +363,10 @@ class _Case:
         order, parents, children = _walk(self.dag)
         passed = [_NEVER] * len(order)
         for node in order:
-            passed[node] = (
-                max((passed[parent] for parent in parents[node]), default=0)
-                if self._markers[node]
-                else self._succeeded.get(node, _NEVER)
-            )
+            passed[node] = self._succeeded.get(node, _NEVER)
+            if self._markers[node]:  # has events of its own only in a log from elsewhere
+                above = max((passed[parent] for parent in parents[node]), default=0)
+                passed[node] = min(passed[node], max(above, self._requested_at))
         settled = [_NEVER] * len(order)
         for node in reversed(order):
             settled[node] = (
