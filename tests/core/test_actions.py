@@ -7,6 +7,7 @@ from sagacity.core.builder import NodeFactory
 from sagacity.core.dag import Dag, Node, NodeKind, Undoing
 from sagacity.core.paths import MAX_NAME_CHARS
 from sagacity.errors import DagError, ValueNotStorable
+from tests.engine.world import PlainAction
 from tests.recovery.shapes import staged
 
 
@@ -141,31 +142,10 @@ def test_a_node_without_an_action_is_never_run() -> None:
     assert missing(dag) == ['no action "" is registered']
 
 
-class NoUndo:
-    """An action whose code has lost its undo."""
-
-    name, version, atomic, undoing, limit = "a", "1", True, Undoing.NOTHING, None
-    undo, do_blocks, undo_blocks = None, False, False
-    do = staticmethod(do)
-
-    def do_arguments(self, inputs: Any) -> dict[str, Any]:
-        return {}
-
-    def undo_arguments(self, inputs: Any, output: Any) -> tuple[Any, ...]:
-        return ()
-
-    def encode_output(self, result: Any) -> bytes:
-        return b"null"
-
-
-@pytest.fixture
-def without_undo() -> ActionRegistry:
-    registry = ActionRegistry()
-    registry.register(NoUndo())
-    return registry
-
-
-def test_an_undo_that_the_code_has_no_more_is_missing(without_undo: ActionRegistry) -> None:
+def test_an_undo_that_the_code_has_no_more_is_missing() -> None:
     """What the node promised to take back could not be."""
-    dag = one_node(ActionFunc("a", do, undo))
-    assert without_undo.missing_for(dag) == ['action "a" has no undo any more']
+    registry = ActionRegistry()
+    registry.register(PlainAction("a", do, undoing=Undoing.NOTHING))
+    assert registry.missing_for(one_node(ActionFunc("a", do, undo))) == [
+        'action "a" has no undo any more'
+    ]

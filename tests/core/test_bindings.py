@@ -13,6 +13,7 @@ from sagacity.core.bindings import (
     ObjectOf,
     OutputOf,
     ParamsOf,
+    check_fields,
     from_document,
     inputs_from_document,
     inputs_to_document,
@@ -70,6 +71,15 @@ def test_an_object_that_is_too_large_is_refused() -> None:
     large = ObjectOf((("a", Const(0)), ("b", Const(0))))
     with pytest.raises(ValueNotStorable):
         resolve(large, lambda _: encode("a" * 600_000))
+
+
+def test_an_output_is_checked_for_the_fields_that_are_taken_of_it() -> None:
+    """Before anyone takes them: those of this node, and of no other."""
+    binding = ListOf((OutputOf(0, ("a", 0)), OutputOf(1, ("b",)), ParamsOf(-1, ("c",))))
+    check_fields(binding, 0, b'{"a":[1]}')
+    check_fields(binding, 2, b"null")
+    with pytest.raises(LookupError, match=r'no field "a.0"'):
+        check_fields(binding, 0, b'{"a":[]}')
 
 
 def test_leaves_are_given_in_order() -> None:

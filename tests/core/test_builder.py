@@ -291,8 +291,7 @@ def test_a_node_depends_on_all_earlier_stages_and_on_nothing_else(
         for place in range(width):
             name = f"n{number}_{place}"
             wanted[name] = set(earlier)
-            is_subsaga: bool = data.draw(st.booleans())
-            if earlier and is_subsaga:
+            if data.draw(st.booleans()) and earlier:
                 stage.append(NodeFactory.subsaga(name, inner, earlier[0]))
                 inside = {path: {f"{name}/{each}" for each in above}
                           for path, above in names_above(inner).items()}  # fmt: skip

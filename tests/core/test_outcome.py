@@ -1,5 +1,9 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
+import pytest
+
+from sagacity.core.bindings import OutputOf
 from sagacity.core.events import (
     Created,
     Effect,
@@ -32,6 +36,7 @@ from sagacity.core.outcome import (
 )
 from sagacity.core.state import SagaState, StuckReason, replay
 from sagacity.core.values import NULL
+from sagacity.errors import LogCorrupt
 from tests.recovery.shapes import named
 from tests.recovery.walker import Do, Script, walk
 
@@ -101,6 +106,15 @@ def test_an_abandoned_saga_has_all_errors() -> None:
     outcome = outcome_of(fold(*MIXED, Finished(FinalState.ABANDONED)))
     assert isinstance(outcome, Abandoned)
     assert [error.node for error in outcome.errors] == ["c", "a", "b"]
+
+
+def test_a_saga_that_succeeded_without_its_output_is_log_corrupt() -> None:
+    """The engine lets no saga succeed whose output will not resolve."""
+    dag = replace(named()["line of 1"], output=OutputOf(0, ("x",)))
+    log = (Created("me"), StartRequested(), Started(0, 1), Succeeded(0, b"1"))
+    state = replay(dag, NULL, [*log, Finished(FinalState.SUCCEEDED)])
+    with pytest.raises(LogCorrupt, match="the output of a saga that succeeded"):
+        outcome_of(state)
 
 
 def test_an_undo_that_finished_is_no_error() -> None:

@@ -1,6 +1,7 @@
 """Closing: attempts finish until the deadline, sagas are left where they are, nothing hangs."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,15 +11,10 @@ from sagacity.core.events import EventKind
 from sagacity.stores.memory import MemoryStore
 from sagacity.testing.faults import FaultyStore
 from tests.engine.conftest import Stores
-from tests.engine.world import Facts, World, dag_of, registry_of, turns
+from tests.engine.world import Facts, World, dag_of, registry_of, spawn, turns
 
 LINE = dag_of("a", "b", "c")
 FAN = dag_of("a", ["p", "q", "r"], "z")
-
-
-def spawn(work: Any) -> "asyncio.Task[Any]":
-    """Run something beside the test; each test awaits what it spawns."""
-    return asyncio.get_running_loop().create_task(work)
 
 
 async def started(sec: Sec, saga: Any = LINE) -> Any:
@@ -164,11 +160,9 @@ async def test_an_action_that_swallows_its_cancellation_does_not_hang_the_close(
 
     async def deaf(_ctx: Any) -> None:
         entered.set()
-        while not stop.is_set():
-            try:
+        for _ in range(3):
+            with suppress(asyncio.CancelledError):
                 await stop.wait()
-            except asyncio.CancelledError:
-                continue
         ended.set()
 
     store = MemoryStore()

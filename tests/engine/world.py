@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sagacity.core.actions import ActionFunc, ActionRegistry
@@ -15,6 +15,7 @@ from sagacity.core.events import Event, EventKind
 from sagacity.core.values import Json, decode, encode
 from sagacity.ports.observer import Recorded
 
+T = TypeVar("T")
 Body = Callable[[Any], Awaitable[Any]]
 
 
@@ -56,7 +57,7 @@ class World:
         """Let the call raise `error`."""
 
         async def body(_ctx: Any) -> None:
-            raise error
+            raise error.with_traceback(None)  # or it would keep the frames of all it was raised in
 
         self.on(call, body)
 
@@ -198,3 +199,8 @@ async def turns(count: int = 20) -> None:
     """Let everything else run as far as it can without time passing."""
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+def spawn(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Run something beside the test, which awaits all that it spawns."""
+    return asyncio.get_running_loop().create_task(work)

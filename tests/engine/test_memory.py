@@ -1,0 +1,134 @@
+"""A saga that is done leaves nothing of it in the coordinator's memory."""
+
+import asyncio
+import gc
+import weakref
+from typing import Any
+
+import pytest
+
+from sagacity import ActionFailed, Sec
+from sagacity.engine.executor import Execution
+from sagacity.stores.memory import MemoryStore
+from tests.engine.conftest import Stores
+from tests.engine.world import World, dag_of, registry_of, spawn, turns
+
+FAN = dag_of("a", ["p", "q", "r"], "z")
+ENDINGS = ["succeeds", "unwinds", "is stuck"]
+
+
+def nothing_left(sec: Sec) -> bool:
+    """Whether the coordinator knows of no saga at all."""
+    driving = sec._open
+    assert driving is not None
+    slots = driving._env.slots
+    return not (
+        driving.active or driving._waiters or driving._queue or driving._queued or driving.faults
+        or sec._starting or slots._used or slots._queue or any(slots._queues.values())
+        or any(slots._used_by.values())
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_an_ended_saga_leaves_nothing(stores: Stores, world: World, ending: str) -> None:
+    """No execution, no waiter, no fault, no slot; and no task beside recovery's."""
+    async with Sec(stores(), registry_of(world)) as sec:
+        handle = await sec.create(FAN)
+        if ending != "succeeds":
+            await handle.inject_error("z")
+        if ending == "is stuck":
+            await handle.inject_undo_error("q")
+        waiters = [spawn(handle.wait()) for _ in range(3)]
+        await handle.start()
+        await asyncio.gather(*waiters)
+        await turns()
+        assert nothing_left(sec)
+        assert sec._open is not None
+        assert len(sec._open.tasks) == 1
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_an_ended_saga_is_collected(world: World, ending: str) -> None:
+    """Its execution is referred to by nobody, and in no cycle that the collector must find."""
+    async with Sec(MemoryStore(), registry_of(world)) as sec:
+        handle = await sec.create(FAN)
+        if ending != "succeeds":
+            await handle.inject_error("z")
+        if ending == "is stuck":
+            await handle.inject_undo_error("q")
+        gate = world.hold("do a")
+        await handle.start()
+        await gate.entered.wait()
+        assert sec._open is not None
+        state = weakref.ref(sec._open.active[handle.id].state.dag)
+        assert state() is not None
+        gate.open()
+        await handle.wait()
+        await turns()
+        world.contexts.clear()
+        gc.collect()
+        left = [each for each in gc.get_objects() if isinstance(each, Execution)]
+        assert [each for each in left if each.saga_id == handle.id] == []
+
+
+async def test_a_run_that_is_cancelled_leaves_no_waiter(world: World) -> None:
+    """The saga goes on, and when it has ended nothing is left of either."""
+    gate = world.hold("do a")
+    async with Sec(MemoryStore(), registry_of(world)) as sec:
+        running = spawn(sec.run(FAN))
+        await gate.entered.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert sec._open is not None
+        assert not sec._open._waiters
+        (summary,) = (await sec.list()).items
+        gate.open()
+        assert await sec.handle(summary.id).result() == "z"
+        await turns()
+        assert nothing_left(sec)
+
+
+async def test_calls_that_fail_leave_nothing(world: World) -> None:
+    """Whatever was wrong with them."""
+    async with Sec(MemoryStore(), registry_of(world), max_actions=1, max_sagas=1) as sec:
+        handle = await sec.create(FAN, {"n": 1})
+        for attempt in (
+            sec.run(FAN, {"n": 2}, id=handle.id),
+            sec.run(dag_of("a", name="t"), {"n": 1}, id=handle.id),
+            sec.run(FAN, object()),
+            sec.run(FAN, labels={"k": "v" * 10_000}),
+            sec.create(FAN, float("nan")),
+            sec.handle(type(handle.id)(int=1)).start(),
+            sec.handle(type(handle.id)(int=1)).wait(),
+            handle.inject_error("nowhere"),
+        ):
+            with pytest.raises(Exception, match=r"."):
+                await attempt
+        await turns()
+        assert nothing_left(sec)
+        assert await sec.run(FAN) == "z"
+
+
+async def test_many_sagas_leave_no_more_than_one(world: World) -> None:
+    """What stays after a thousand sagas is what stays after a few."""
+    world.fail("do y", ActionFailed("no"))
+    bad = dag_of("a", "y")
+
+    async def some(sec: Sec, count: int) -> int:
+        for number in range(count):
+            handle = await sec.create(bad if number % 2 else FAN)
+            await handle.start()
+            await handle.wait()
+        world.calls.clear()
+        await turns()
+        gc.collect()
+        homes = [getattr(type(each), "__module__", None) for each in gc.get_objects()]
+        return sum(1 for home in homes if isinstance(home, str) and home.startswith("sagacity."))
+
+    store: Any = MemoryStore()
+    async with Sec(store, registry_of(world)) as sec:
+        await some(sec, 20)
+        before = await some(sec, 20) - len(store._sagas)
+        after = await some(sec, 200) - len(store._sagas)
+    assert after <= before + 5
