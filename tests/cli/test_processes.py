@@ -81,7 +81,7 @@ def test_a_second_signal_stops_at_once(here: Path, gate: Gate, document: Documen
 def test_an_interrupted_run_is_one_document(here: Path, gate: Gate) -> None:
     """With what to type to go on."""
     with Process(
-        "run", "trips:one_step", *ME, "--id", ID, "--json", cwd=here, gate=gate.name
+        "run", "trips:book_trip", *ME, "--id", ID, "--json", cwd=here, gate=gate.name
     ) as run:
         gate.wait_for("do charge")
         run.signal(signal.SIGINT)

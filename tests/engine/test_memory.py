@@ -123,8 +123,9 @@ async def test_many_sagas_leave_no_more_than_one(world: World) -> None:
         world.calls.clear()
         await turns()
         gc.collect()
-        homes = [getattr(type(each), "__module__", None) for each in gc.get_objects()]
-        return sum(1 for home in homes if isinstance(home, str) and home.startswith("sagacity."))
+        kinds: list[Any] = [type(each) for each in gc.get_objects()]
+        homes = [str(getattr(kind, "__module__", "")) for kind in kinds]
+        return sum(1 for home in homes if home.startswith("sagacity."))
 
     store: Any = MemoryStore()
     async with Sec(store, registry_of(world)) as sec:

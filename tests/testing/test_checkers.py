@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from sagacity.core.codec import LoggedEvent, encode_record
 from sagacity.core.dag import Dag, OnStuck
@@ -236,7 +237,7 @@ def test_an_event_out_of_place_is_told(
 ) -> None:
     """A hole, an epoch that goes back or changes by itself, a second writer."""
     log = list(ADOPTED)
-    log[place] = replace(log[place], **change)
+    log[place] = structs.replace(log[place], **change)
     assert (promise, sentence) in {(each.promise, each.sentence) for each in judge(DIAMOND, log)}
 
 
@@ -332,6 +333,6 @@ def test_a_head_that_is_wrong_is_told(saga: StoredSaga, promise: int, sentence: 
 )
 def test_a_saga_that_cannot_be_read_is_told(damage: dict[str, Any]) -> None:
     """Whatever the engine stored, a later version reads."""
-    (violation,) = judge_stored(replace(stored(A_DONE, SagaStatus.RUNNING), **damage))
+    (violation,) = judge_stored(dataclasses.replace(stored(A_DONE, SagaStatus.RUNNING), **damage))
     assert violation.promise == 16
     assert violation.sentence.startswith("it cannot be read")

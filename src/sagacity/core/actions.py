@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sagacity.core.dag import NodeKind, Undoing
@@ -151,6 +152,8 @@ class ActionRegistry:
     def __init__(self) -> None:
         """Begin empty."""
         self._actions: dict[str, Action] = {}
+        self.by_name: Final[Mapping[str, Action]] = MappingProxyType(self._actions)
+        """All actions, as they are registered at the moment."""
 
     def register(self, action: Action) -> None:
         """Add `action`; adding the same one again changes nothing.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
-from sagacity.core.immutable import immutable
+from sagacity.core.immutable import Immutable
 
 if TYPE_CHECKING:
     from sagacity.core.values import Json
@@ -67,8 +67,7 @@ class FinalState(StrEnum):
     ABANDONED = "abandoned"
 
 
-@immutable
-class ErrorRecord:
+class ErrorRecord(Immutable):
     """An error as stored: enough to tell a person, and to rebuild nothing from."""
 
     kind: ErrorKind
@@ -78,47 +77,41 @@ class ErrorRecord:
     traceback: str = ""
 
 
-@immutable
-class Created:
+class Created(Immutable):
     """The saga exists; `owner` drives it (empty: nobody yet)."""
 
     owner: str
     kind: ClassVar[EventKind] = EventKind.CREATED
 
 
-@immutable
-class StartRequested:
+class StartRequested(Immutable):
     """It shall run."""
 
     kind: ClassVar[EventKind] = EventKind.START_REQUESTED
 
 
-@immutable
-class Adopted:
+class Adopted(Immutable):
     """Another coordinator drives it now: what was in flight is interrupted."""
 
     owner: str
     kind: ClassVar[EventKind] = EventKind.ADOPTED
 
 
-@immutable
-class Unwinding:
+class Unwinding(Immutable):
     """It is being taken back. The direction itself turns with the first `Failed`."""
 
     reason: str
     kind: ClassVar[EventKind] = EventKind.UNWINDING
 
 
-@immutable
-class Finished:
+class Finished(Immutable):
     """It ended for good."""
 
     outcome: FinalState
     kind: ClassVar[EventKind] = EventKind.FINISHED
 
 
-@immutable
-class Started:
+class Started(Immutable):
     """The action is about to be called for the `attempt`-th time."""
 
     node: int
@@ -126,8 +119,7 @@ class Started:
     kind: ClassVar[EventKind] = EventKind.STARTED
 
 
-@immutable
-class Succeeded:
+class Succeeded(Immutable):
     """The action returned."""
 
     node: int
@@ -135,8 +127,7 @@ class Succeeded:
     kind: ClassVar[EventKind] = EventKind.SUCCEEDED
 
 
-@immutable
-class Failed:
+class Failed(Immutable):
     """The action failed for good; the saga unwinds."""
 
     node: int
@@ -145,8 +136,7 @@ class Failed:
     kind: ClassVar[EventKind] = EventKind.FAILED
 
 
-@immutable
-class UndoStarted:
+class UndoStarted(Immutable):
     """The undo is about to be called for the `attempt`-th time."""
 
     node: int
@@ -154,8 +144,7 @@ class UndoStarted:
     kind: ClassVar[EventKind] = EventKind.UNDO_STARTED
 
 
-@immutable
-class UndoFinished:
+class UndoFinished(Immutable):
     """The node is taken back."""
 
     node: int
@@ -163,8 +152,7 @@ class UndoFinished:
     kind: ClassVar[EventKind] = EventKind.UNDO_FINISHED
 
 
-@immutable
-class UndoFailed:
+class UndoFailed(Immutable):
     """The undo failed for good; a person must decide."""
 
     node: int

@@ -15,6 +15,7 @@ from sagacity.errors import LogCorrupt
 if TYPE_CHECKING:
     from sagacity.core.events import Effect, ErrorKind, ErrorRecord
     from sagacity.core.state import SagaState, StuckReason
+    from sagacity.core.values import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,7 @@ Outcome: TypeAlias = Succeeded | Unwound | Stuck | Abandoned
 def outcome_of(state: SagaState) -> Outcome | None:
     """Return how the saga of `state` ended, or None while it has not."""
     if state.finished is FinalState.SUCCEEDED:
-        try:
-            return Succeeded(decode(state.output()))
-        except LookupError as error:
-            raise LogCorrupt(f"the output of a saga that succeeded: {error}") from error
+        return Succeeded(decode(output_of(state)))
     if state.finished is FinalState.UNWOUND:
         return Unwound(all_errors(state))
     if state.finished is FinalState.ABANDONED:
@@ -85,6 +83,18 @@ def outcome_of(state: SagaState) -> Outcome | None:
     if reason is None:
         return None
     return Stuck(reason, do_errors(state), undo_errors(state))
+
+
+def output_of(state: SagaState) -> Json:
+    """Return the output of a saga that succeeded, as stored.
+
+    Raises:
+        LogCorrupt: it has none; no engine of ours can have written that.
+    """
+    try:
+        return state.output()
+    except LookupError as error:
+        raise LogCorrupt(f"the output of a saga that succeeded: {error}") from error
 
 
 def all_errors(state: SagaState) -> tuple[NodeError, ...]:

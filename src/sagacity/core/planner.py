@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sagacity.core.dag import NodeKind, Undoing
 from sagacity.core.events import FinalState
-from sagacity.core.immutable import immutable
+from sagacity.core.immutable import Immutable
 from sagacity.core.state import Direction
 from sagacity.core.transitions import NodeStatus
 
@@ -21,39 +21,34 @@ if TYPE_CHECKING:
     from sagacity.core.state import SagaState
 
 
-@immutable
-class RunAction:
+class RunAction(Immutable):
     """Call the action of `node`. `again`: an attempt was interrupted before."""
 
     node: int
     attempt: int
 
 
-@immutable
-class RunUndo:
+class RunUndo(Immutable):
     """Call the undo of `node`."""
 
     node: int
     attempt: int
 
 
-@immutable
-class Conclude:
+class Conclude(Immutable):
     """`node` needs no call: log that a constant or a subsaga's end has its output."""
 
     node: int
     attempt: int
 
 
-@immutable
-class ConcludeUndo:
+class ConcludeUndo(Immutable):
     """`node` has nothing to take back: log that its undo is finished."""
 
     node: int
 
 
-@immutable
-class Finish:
+class Finish(Immutable):
     """Everything is done: log that the saga ended."""
 
     outcome: FinalState
@@ -67,16 +62,17 @@ def plan(state: SagaState) -> list[Command]:
 
     Nothing before the saga is started, and nothing new once it is stuck.
     """
-    if not state.started or state.finished is not None:
-        return []
-    if state.halted:
+    if not state.started or state.finished is not None or (state.stuck_on and state.halted):
         return []
     agenda = state.agenda
     commands: list[Command] = []
     if agenda:
         state.agenda = []
         waiting = state.waiting
-        commands = [_command(state, node) for node in agenda if node in waiting]
+        for node in agenda:
+            if node in waiting:
+                # Not a comprehension, which costs a call for what is mostly one node.
+                commands.append(_command(state, node))  # noqa: PERF401
     if commands or state.in_flight or state.waiting or state.stuck_on:
         return commands
     forward = state.direction is Direction.FORWARD

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from sagacity.core.events import ErrorRecord, Event, NodeEvent
     from sagacity.core.values import Json
 
+_LEGAL: Final = frozenset(TRANSITIONS)
+
 _NEVER_STARTED: Final = NodeStatus.NEVER_STARTED
 _STARTED: Final = NodeStatus.STARTED
 _SUCCEEDED: Final = NodeStatus.SUCCEEDED
@@ -296,7 +298,7 @@ class SagaState(SagaData):
         node = event.node
         if not 0 <= node < len(self.status):
             raise LogCorrupt(f"{event.kind} of node {node}, which does not exist")
-        if (self.status[node], event.kind) not in TRANSITIONS:
+        if (self.status[node], event.kind) not in _LEGAL:
             raise LogCorrupt(f"{self._name(node)}: {event.kind} while {self.status[node]}")
         if self.started and self.dag.markers[node]:
             raise LogCorrupt(f"{event.kind} of a marker ({self.dag.nodes[node].kind})")
@@ -323,9 +325,12 @@ class SagaState(SagaData):
         self.in_flight.add(node)
 
     def _end(self, node: int) -> None:
-        if node not in self.in_flight:
-            raise LogCorrupt(f"{self._name(node)}: an outcome of an attempt that was interrupted")
-        self.in_flight.discard(node)
+        try:
+            self.in_flight.remove(node)
+        except KeyError:
+            raise LogCorrupt(
+                f"{self._name(node)}: an outcome of an attempt that was interrupted"
+            ) from None
 
     def _came_alive(self, node: int) -> None:
         live_children, frontier = self._live_children, self._frontier

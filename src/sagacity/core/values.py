@@ -135,8 +135,15 @@ def _check_members(value: dict[Any, Any], depth: int) -> None:
     for key, member in value.items():
         if type(key) is not str:
             raise ValueNotStorable(f"member name {key!r:.80} is not a string")
-        if "\0" in key or not key.isascii():
+        if not key.isascii() or "\0" in key:
             _check_text(key)
+        # The commonest members without a call: an output is checked each time a node succeeds.
+        kind: type[Any] = type(member)  # pyright: ignore[reportUnknownVariableType]
+        if kind is str:
+            if member.isascii() and "\0" not in member:
+                continue
+        elif kind is int and INT_MIN <= member <= INT_MAX:
+            continue
         try:
             _check(member, depth + 1)
         except ValueNotStorable as error:

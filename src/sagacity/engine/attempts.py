@@ -11,7 +11,7 @@ import contextvars
 import inspect
 import traceback
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sagacity.authoring.context import Context
 from sagacity.core.events import (
@@ -44,18 +44,36 @@ if TYPE_CHECKING:
 MAX_ERROR_DATA_BYTES: Final = 64 * 1024
 
 
-class Attempt(NamedTuple):
-    """What is to be tried: the action of a node of a saga, for the `number`-th time."""
+class Trying(Protocol):
+    """The saga whose node is tried."""
 
-    saga_id: UUID
-    epoch: int
-    state: SagaState
-    node: int
-    number: int
-    action: Action
-    faults: Faults | None
-    is_cut: Callable[[int], bool]
-    """Whether the coordinator itself has cancelled the attempt of this node."""
+    @property
+    def saga_id(self) -> UUID:
+        """Its id."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of its owner: the fencing token of the attempts."""
+        ...
+
+    @property
+    def state(self) -> SagaState:
+        """What its log adds up to now."""
+        ...
+
+    @property
+    def faults(self) -> Faults | None:
+        """What is injected into it."""
+        ...
+
+    def cuts(self, node: int) -> bool:
+        """Whether the coordinator itself has cancelled the attempt of `node`."""
+        ...
+
+    def runs_in(self, task: asyncio.Task[Any] | None) -> bool:
+        """Whether `task` is one of this saga's."""
+        ...
 
 
 class Attempts:
@@ -66,14 +84,15 @@ class Attempts:
         self._deps: Final = deps
         self._threads: Final = threads
 
-    async def run_do(self, attempt: Attempt) -> Succeeded | Failed:
-        """Call the action of the node and return what came of it.
+    async def run_do(
+        self, saga: Trying, node: int, number: int, action: Action
+    ) -> Succeeded | Failed:
+        """Call the action of the node for the `number`-th time and return what came of it.
 
         Raises:
             asyncio.CancelledError: this task was cancelled; nothing may be recorded.
         """
-        saga_id, epoch, state, node, number, action, faults, _ = attempt
-        task = asyncio.current_task()
+        state, faults = saga.state, saga.faults
         repeat = 1
         # An earlier attempt was interrupted, and may have had its effect. Of an atomic action the
         # body can tell that there is none; what fails before it is called cannot.
@@ -91,11 +110,11 @@ class Attempts:
             state,
             node,
             deps=self._deps,
-            saga_id=saga_id,
+            saga_id=saga.saga_id,
             attempt=number,
             undo=False,
             outcome_known=True,
-            fencing_token=epoch,
+            fencing_token=saga.epoch,
         )
         result: Any = None
         try:
@@ -112,7 +131,7 @@ class Attempts:
         except ActionFailed as error:
             return Failed(node, error_record(ErrorKind.ACTION_FAILED, error), before)
         except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
-            _pass_on_cancellation(error, attempt, task)
+            _pass_on_cancellation(error, saga, node)
             effect = Effect.NONE if action.atomic else Effect.POSSIBLE
             looked_up = isinstance(error, NoSuchInput | InputMismatch)
             kind = ErrorKind.INPUT if looked_up else ErrorKind.EXCEPTION
@@ -122,14 +141,15 @@ class Attempts:
         except BaseException as error:  # noqa: BLE001 - a border: serialisers are user code too
             return Failed(node, error_record(ErrorKind.OUTPUT, error), Effect.POSSIBLE)
 
-    async def run_undo(self, attempt: Attempt) -> UndoFinished | UndoFailed:
-        """Call the undo of the node and return what came of it.
+    async def run_undo(
+        self, saga: Trying, node: int, number: int, action: Action
+    ) -> UndoFinished | UndoFailed:
+        """Call the undo of the node for the `number`-th time and return what came of it.
 
         Raises:
             asyncio.CancelledError: this task was cancelled; nothing may be recorded.
         """
-        saga_id, epoch, state, node, number, action, faults, _ = attempt
-        task = asyncio.current_task()
+        state, faults = saga.state, saga.faults
         repeat = 1
         if faults is not None:
             if node in faults.undo_errors:
@@ -148,11 +168,11 @@ class Attempts:
             state,
             node,
             deps=self._deps,
-            saga_id=saga_id,
+            saga_id=saga.saga_id,
             attempt=number,
             undo=True,
             outcome_known=output is not None,
-            fencing_token=epoch,
+            fencing_token=saga.epoch,
         )
         try:
             if action.undo_blocks:
@@ -164,7 +184,7 @@ class Attempts:
         except UndoFailedError as error:
             return UndoFailed(node, error_record(ErrorKind.ACTION_FAILED, error))
         except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
-            _pass_on_cancellation(error, attempt, task)
+            _pass_on_cancellation(error, saga, node)
             return UndoFailed(node, error_record(ErrorKind.EXCEPTION, error))
         return UndoFinished(node, How.UNDONE)
 
@@ -185,19 +205,17 @@ class Attempts:
         return await result if inspect.isawaitable(result) else result
 
 
-def _pass_on_cancellation(
-    error: BaseException, attempt: Attempt, task: asyncio.Task[Any] | None
-) -> None:
+def _pass_on_cancellation(error: BaseException, saga: Trying, node: int) -> None:
     """Raise on what is meant for us: the coordinator cuts the attempt, or the loop is closed.
 
     However the action answered to being cut: nobody knows what it was in the middle of.
     What it made up itself (a `CancelledError`, a `GeneratorExit`) is an error as any other.
     """
-    if attempt.is_cut(attempt.node):
+    if saga.cuts(node):
         if isinstance(error, asyncio.CancelledError):
             raise error
         raise asyncio.CancelledError from error
-    if isinstance(error, GeneratorExit) and _running_task() is not task:
+    if isinstance(error, GeneratorExit) and not saga.runs_in(_running_task()):
         raise error
 
 

@@ -20,6 +20,7 @@ from sagacity.engine.attempts import Attempts
 from sagacity.engine.executor import Environment, Execution
 from sagacity.engine.handle import ending_of
 from sagacity.engine.insistence import Insistence
+from sagacity.engine.journal import Ledger
 from sagacity.engine.slots import Slots
 from sagacity.engine.summaries import state_of_stored
 from sagacity.engine.tasks import TaskSet
@@ -98,14 +99,16 @@ class Driving:
         self.tasks: Final = TaskSet()
         self._insistence: Final = Insistence(store, self.report)
         self._env: Final = Environment(
-            registry=registry,
+            actions=registry.by_name,
             slots=Slots(max_actions),
             attempts=Attempts(deps, self._threads),
             tasks=self.tasks,
-            wall_ms=system.wall_ms,
-            store=store,
-            insist=self._insistence.append,
-            recorded=self._recorded if observers else None,
+            ledger=Ledger(
+                store=store,
+                wall_ms=system.wall_ms,
+                insist=self._insistence.append,
+                recorded=self._recorded if observers else None,
+            ),
         )
 
     # -- places ----------------------------------------------------------------
@@ -193,7 +196,7 @@ class Driving:
         self, execution: Execution, durable: asyncio.Future[None]
     ) -> None:
         try:
-            await execution.commit()
+            await execution.journal.commit()
         except asyncio.CancelledError:
             _fail(durable, _closed())
             raise
@@ -219,7 +222,7 @@ class Driving:
         state = state_of_stored(stored, self._definitions.dag_of(stored))
         execution = self.execution(head.id, head.name, head.epoch, state)
         if (state.owner != self.owner or state.in_flight) and state.finished is None:
-            execution.record(Adopted(self.owner))
+            execution.journal.record(Adopted(self.owner))
         return execution
 
     async def _create_and_drive(
@@ -235,7 +238,7 @@ class Driving:
                 execution.give_up()
                 self._fill()
         if created:
-            execution.acknowledged(events)
+            execution.journal.acknowledged(events)
             await self._drive(execution, None)
 
     async def _take_on(self, saga_id: UUID) -> None:

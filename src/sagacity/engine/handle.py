@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from sagacity.core.outcome import Abandoned, Stuck, Succeeded, Unwound
-from sagacity.core.outcome import outcome_of as _outcome_of
+from sagacity.core.events import FinalState
+from sagacity.core.immutable import Immutable
+from sagacity.core.outcome import Abandoned, Stuck, Succeeded, Unwound, outcome_of, output_of
+from sagacity.core.values import decode
 from sagacity.errors import SagaAbandoned, SagaStuck, SagaUnwound
 
 if TYPE_CHECKING:
@@ -21,21 +22,31 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a saga ended, with its output as stored if it succeeded."""
+class Ending(Immutable):
+    """How a saga ended: with an output, as stored and not read yet, or otherwise."""
 
     saga_name: str
-    outcome: Outcome
     output: Json | None
+    otherwise: Unwound | Stuck | Abandoned | None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What `wait` gives."""
+        if self.otherwise is not None:
+            return self.otherwise
+        assert self.output is not None
+        return Succeeded(decode(self.output))
 
 
 def ending_of(saga_name: str, state: SagaState) -> Ending | None:
     """Return how the saga of `state` ended, or None while it has not."""
-    outcome = _outcome_of(state)
+    if state.finished is FinalState.SUCCEEDED:
+        return Ending(saga_name, output_of(state), None)
+    outcome = outcome_of(state)
     if outcome is None:
         return None
-    return Ending(saga_name, outcome, state.output() if isinstance(outcome, Succeeded) else None)
+    assert not isinstance(outcome, Succeeded)
+    return Ending(saga_name, None, outcome)
 
 
 class Backend(Protocol):
@@ -127,8 +138,8 @@ class Handle(Generic[R]):
 
 def result_of(saga_id: UUID, ending: Ending, decode_output: Callable[[Json], R]) -> R:
     """Return the output of a saga that succeeded; raise what says how another ended."""
-    match ending.outcome:
-        case Succeeded():
+    match ending.otherwise:
+        case None:
             assert ending.output is not None
             return decode_output(ending.output)
         case Unwound(errors) as outcome:

@@ -36,6 +36,8 @@ class Insistence:
         Raises:
             NotOwner: another coordinator has the saga now.
         """
+        if isinstance(error, NotOwner):
+            raise error
         delay = FIRST_RETRY_SECONDS
         while True:
             self._report(append.saga_id, error)

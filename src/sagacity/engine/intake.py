@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import WeakSet
 
@@ -10,6 +9,7 @@ from sagacity.authoring import Saga
 from sagacity.core.codec import encode_record
 from sagacity.core.dag import Dag
 from sagacity.core.definition import constants_of
+from sagacity.core.immutable import Immutable
 from sagacity.core.values import decode, encode
 from sagacity.engine.definitions import definition_for
 from sagacity.engine.summaries import summary_of
@@ -29,8 +29,7 @@ MAX_LABELS: Final = 64
 MAX_LABEL_CHARS: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Intake:
+class Intake(Immutable):
     """A saga to create: its DAG, its params as stored, and how to read its output."""
 
     dag: Dag

@@ -246,16 +246,16 @@ class Sec:
         intake = take_in(saga_or_dag, params, labels)
         self._check_actions(intake.dag)
         saga_id = id or system.new_saga_id()
-        if driving.knows(saga_id) or saga_id in self._starting:
-            return await self._attach(saga_id, intake)
+        if id and (driving.knows(id) or id in self._starting):
+            return await self._attach(id, intake)
         state = SagaState(intake.dag, intake.params)
         execution = driving.execution(saga_id, intake.dag.name, driving.epoch, state)
-        execution.record(Created(self._owner))
-        execution.record(StartRequested())
+        execution.journal.record(Created(self._owner))
+        execution.journal.record(StartRequested())
         has_room = driving.has_room()
         if has_room:
             execution.decide()
-        events = execution.take_events()
+        events = execution.journal.take()
         saga = new_saga(
             intake, saga_id, state, events,
             now_ms=system.wall_ms(), owner=self._owner, epoch=driving.epoch,
@@ -269,8 +269,9 @@ class Sec:
             ending = await waiter
         except AlreadyThereError:
             return await self._attach(saga_id, intake)
-        finally:
+        except asyncio.CancelledError:
             driving.forget_waiter(saga_id, waiter)
+            raise
         return result_of(saga_id, ending, intake.decode_output)
 
     async def _attach(self, saga_id: UUID, intake: Intake) -> Any:
@@ -374,7 +375,7 @@ class Sec:
             dag = execution.state.dag
             if here:
                 self._check_actions(dag)
-            execution.record(StartRequested())
+            execution.journal.record(StartRequested())
             if driving.has_room() and (here or not self._registry.missing_for(dag)):
                 execution.decide()
                 await asyncio.shield(driving.launch(execution))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sagacity.core.codec import decode_log
+from sagacity.core.events import FinalState
 from sagacity.core.state import Direction
 from sagacity.core.views import SagaSummary, fold_log, view_of
 from sagacity.engine.handle import ending_of
@@ -32,10 +33,15 @@ _SUMMARIES: Final = {
 }
 
 
+_ENDED: Final = {final: SagaStatus(final.value) for final in FinalState}
+
+
 def status_of(state: SagaState) -> SagaStatus:
     """Return the state of a saga as people see it."""
+    if state.in_flight and state.started:  # the commonest first
+        return SagaStatus.RUNNING
     if state.finished is not None:
-        return SagaStatus(state.finished.value)
+        return _ENDED[state.finished]
     if not state.started:
         return SagaStatus.READY
     if state.stuck_on and state.stuck is not None:

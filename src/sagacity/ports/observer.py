@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sagacity.core.immutable import immutable
+from sagacity.core.immutable import Immutable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from sagacity.core.events import Event
 
 
-@immutable
-class Recorded:
+class Recorded(Immutable):
     """Events of one saga that have just become durable, `sequence` that of the last one."""
 
     saga_id: UUID

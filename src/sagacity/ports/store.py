@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from sagacity.core.immutable import immutable
+from sagacity.core.immutable import Immutable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,15 +61,14 @@ DRIVEN: Final = frozenset(
 """States in which a coordinator has something to do, now or later."""
 
 
-@immutable
-class Summary:
+class Summary(Immutable):
     """What lists show of a saga: a cache of its log, written along with each append."""
 
     state: SagaStatus
     direction: Direction
 
 
-class NewSaga(NamedTuple):
+class NewSaga(Immutable):
     """A saga to create, with its first record (which holds `created` and what follows)."""
 
     id: UUID
@@ -86,7 +85,7 @@ class NewSaga(NamedTuple):
     epoch: int = 0
 
 
-class Append(NamedTuple):
+class Append(Immutable):
     """Records for one saga. No events: only the summary changes.
 
     A named tuple, as `NewSaga`, because one is made for each append: a frozen

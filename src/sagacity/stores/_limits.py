@@ -57,7 +57,9 @@ def check_append(append: Append) -> None:
     """Refuse a record that is over the limit, or a count that makes no sense."""
     if append.event_count < 0:
         raise ValueError(f"an append of {append.event_count} events")
-    check_text("record", append.record)
+    record = append.record
+    if len(record) > MAX_TEXT_BYTES or not record.isascii():
+        check_text("record", record)
 
 
 def check_command(command: InboxCommand) -> None:

@@ -5,7 +5,7 @@ Import this module only where Hypothesis is installed; nothing else here needs i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hypothesis import strategies as st
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from sagacity.core.bindings import Binding
     from sagacity.core.events import Event
     from sagacity.core.values import Json
+
+T = TypeVar("T")
 
 MAX_STAGES: Final = 4
 MAX_WIDTH: Final = 3
@@ -190,9 +192,14 @@ def dags() -> st.SearchStrategy[Dag]:
 # -- events -----------------------------------------------------------------------------
 
 
+def _made(make: Callable[..., T], *parts: st.SearchStrategy[Any]) -> st.SearchStrategy[T]:
+    """As `st.builds`, which would look for annotations that are there for checkers only."""
+    return st.tuples(*parts).map(lambda each: make(*each))
+
+
 def error_records() -> st.SearchStrategy[ErrorRecord]:
     """Errors as they are stored."""
-    return st.builds(
+    return _made(
         ErrorRecord,
         st.sampled_from(ErrorKind),
         texts(),
@@ -209,17 +216,17 @@ def events(
     node = st.integers(0, nodes)
     attempt = st.integers(1, 3)
     kinds: list[st.SearchStrategy[Event]] = [
-        st.builds(Created, texts(8)),
-        st.builds(StartRequested),
-        st.builds(Adopted, texts(8)),
-        st.builds(Unwinding, texts(8)),
-        st.builds(Finished, st.sampled_from(FinalState)),
-        st.builds(Started, node, attempt),
-        st.builds(Succeeded, node, outputs()),
-        st.builds(Failed, node, error_records(), st.sampled_from(Effect)),
-        st.builds(UndoStarted, node, attempt),
-        st.builds(UndoFinished, node, st.sampled_from(How)),
-        st.builds(UndoFailed, node, error_records()),
+        _made(Created, texts(8)),
+        _made(StartRequested),
+        _made(Adopted, texts(8)),
+        _made(Unwinding, texts(8)),
+        _made(Finished, st.sampled_from(FinalState)),
+        _made(Started, node, attempt),
+        _made(Succeeded, node, outputs()),
+        _made(Failed, node, error_records(), st.sampled_from(Effect)),
+        _made(UndoStarted, node, attempt),
+        _made(UndoFinished, node, st.sampled_from(How)),
+        _made(UndoFailed, node, error_records()),
     ]
     return st.one_of(kinds)
 

@@ -54,17 +54,17 @@ class Write:
 
 def write_of_append(append: Append) -> Write:
     """Return what an append writes."""
-    saga_id, epoch, sequence, record, events, summary, updated_ms = append
+    saga_id, sequence, record = append.saga_id, append.expected_sequence, append.record
     return Write(
         (
-            "append" if events else "summary",
+            "append" if append.event_count else "summary",
             bytearray(saga_id.bytes),
-            epoch,
+            append.epoch,
             sequence,
-            events,
-            _STATES[summary.state],
-            _DIRECTIONS[summary.direction],
-            updated_ms,
+            append.event_count,
+            _STATES[append.summary.state],
+            _DIRECTIONS[append.summary.direction],
+            append.updated_ms,
             str(record, "utf-8"),
             record_checksum(saga_id, sequence + 1, record),
             *_NOTHING_ELSE,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from sagacity.core.state import Direction
 from sagacity.errors import NoSuchSaga, StoreError
 from sagacity.ports.store import (
@@ -112,8 +114,8 @@ async def texts_over_the_limit_are_refused_before_anything_is_written(store: Sag
 async def names_that_no_database_can_hold_are_refused(store: SagaStore) -> None:
     many = {f"label {number}": "" for number in range(MAX_LABELS + 1)}
     for what, bad in (
-        ("a NUL", new_saga()._replace(name="a\0b")),
-        ("a lone surrogate", new_saga()._replace(name="a\ud800b")),
+        ("a NUL", replace(new_saga(), name="a\0b")),
+        ("a lone surrogate", replace(new_saga(), name="a\ud800b")),
         ("a NUL in a label", new_saga(labels={"a": "\0"})),
         ("a lone surrogate in an owner", new_saga(owner="\udfff")),
         ("a name over the limit", new_saga(name="a" * (MAX_NAME_CHARS + 1))),
@@ -129,7 +131,7 @@ async def names_that_no_database_can_hold_are_refused(store: SagaStore) -> None:
 
 
 async def a_saga_without_events_is_refused(store: SagaStore) -> None:
-    await refuses(ValueError, store.create(new_saga()._replace(event_count=0)), "create")
+    await refuses(ValueError, store.create(replace(new_saga(), event_count=0)), "create")
     await refuses(NoSuchSaga, store.read(saga_id(1)), "read afterwards")
 
 
