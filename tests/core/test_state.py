@@ -30,7 +30,7 @@ from sagacity.core.transitions import NodeStatus
 from sagacity.core.values import NULL
 from sagacity.errors import LogCorrupt
 from sagacity.testing.strategies import dags, event_lists
-from tests.recovery.shapes import STENO, TYPED, named, with_contracts
+from tests.recovery.shapes import ATOMIC_ANY, STENO, TYPED, named, with_contracts
 from tests.recovery.walker import Do, Script, snapshot, walk
 
 DIAMOND = named()["diamond"]
@@ -227,6 +227,14 @@ def test_an_unknown_outcome_that_the_undo_cannot_meet_is_stuck() -> None:
     assert fold(*B_AND_C, Failed(B, BROKEN, Effect.POSSIBLE)).stuck_on == {
         B: StuckReason.OUTCOME_UNKNOWN
     }
+
+
+def test_an_atomic_action_without_a_definite_end_is_stuck() -> None:
+    """Whatever its undo could meet: the promise that an error means no effect is broken."""
+    state = fold(
+        *B_AND_C, Failed(B, BROKEN, Effect.POSSIBLE), dag=with_contracts(DIAMOND, [ATOMIC_ANY])
+    )
+    assert state.stuck_on == {B: StuckReason.OUTCOME_UNKNOWN}
 
 
 def test_an_unknown_outcome_is_undone_where_the_undo_can_meet_it() -> None:

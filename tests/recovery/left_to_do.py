@@ -21,6 +21,7 @@ from sagacity.core.events import (
     Unwinding,
 )
 from sagacity.core.planner import Command, Conclude, ConcludeUndo, Finish, RunAction, RunUndo
+from tests.recovery.shapes import is_stuck_when_unknown
 
 
 @dataclass
@@ -76,7 +77,7 @@ def _read(dag: Dag, log: Sequence[Event]) -> _Read:
             case Failed(node, _, effect):
                 read.turned = True
                 read.nodes[node].effect = effect
-                if effect is Effect.POSSIBLE and dag.nodes[node].undoing is Undoing.KNOWN:
+                if effect is Effect.POSSIBLE and is_stuck_when_unknown(dag.nodes[node]):
                     read.stuck.add(node)
             case UndoStarted(node):
                 read.nodes[node].undo_starts += 1

@@ -27,6 +27,12 @@ HARMLESS: Final = Contract(atomic=False, undoing=Undoing.NOTHING)
 ATOMIC_ANY: Final = Contract(atomic=True, undoing=Undoing.ANY)
 ATOMIC_HARMLESS: Final = Contract(atomic=True, undoing=Undoing.NOTHING)
 
+
+def is_stuck_when_unknown(node: Node) -> bool:
+    """Whether a person must decide when nobody knows if the node had its effect."""
+    return node.undoing is Undoing.KNOWN or (node.atomic and node.undoing is Undoing.ANY)
+
+
 PATTERNS: Final[Sequence[Sequence[Contract]]] = (
     (STENO,),
     (TYPED,),

@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from sagacity.core.dag import Dag, NodeKind, OnStuck, Siblings, Undoing
+from sagacity.core.dag import Dag, NodeKind, OnStuck, Siblings
 from sagacity.core.events import (
     Adopted,
     Created,
@@ -34,7 +34,13 @@ from sagacity.core.state import SagaState, replay
 from sagacity.core.values import NULL
 from sagacity.testing.checkers import judge
 from tests.recovery.left_to_do import left_to_do
-from tests.recovery.shapes import PATTERNS, named, small, with_contracts
+from tests.recovery.shapes import (
+    PATTERNS,
+    is_stuck_when_unknown,
+    named,
+    small,
+    with_contracts,
+)
 from tests.recovery.walker import (
     BROKEN,
     Do,
@@ -243,7 +249,7 @@ def certain(case: Case) -> bool:
     """Whether a saga ends the same way whichever of its nodes begin first: none gets stuck."""
     dag, script = case
     unknown = any(
-        how is Do.POSSIBLE and dag.nodes[node].undoing is Undoing.KNOWN
+        how is Do.POSSIBLE and is_stuck_when_unknown(dag.nodes[node])
         for node, how in script.dos.items()
     )
     return not (script.bad_undos or unknown)

@@ -403,7 +403,9 @@ class SagaState(SagaData):
         if status is _SUCCEEDED:
             self._enlist(node)
         elif status is _UNKNOWN:
-            if self.dag.nodes[node].undoing is Undoing.KNOWN:
+            what = self.dag.nodes[node]
+            # An atomic action promises a definite end: without one, nobody knows what is there.
+            if what.undoing is Undoing.KNOWN or (what.atomic and what.undoing is Undoing.ANY):
                 self.stuck_on[node] = StuckReason.OUTCOME_UNKNOWN
             else:
                 self._enlist(node)
