@@ -266,14 +266,54 @@ def test_what_child_processes_print_is_not_the_document(here: Path) -> None:
     assert "child\n" in stderr
 
 
+def piped(here: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of the shell, where `sagacity` is the command; the exit code is its own."""
+    sagacity = f"{shlex.quote(sys.executable)} -m sagacity"
+    line = f'sagacity() {{ {sagacity} "$@"; }}\n{command}\nexit ${{PIPESTATUS[0]}}'
+    return subprocess.run(
+        ["bash", "-c", line], cwd=here, capture_output=True, text=True, check=False
+    )
+
+
 def test_a_reader_that_has_seen_enough_is_no_error(here: Path, sagacity: Sagacity) -> None:
     """`sagacity log ID | head -1`."""
     sagacity("run", "trips:book_trip", *ME, "--id", ID, "-q")
-    command = f"{shlex.quote(sys.executable)} -m sagacity log {ID} | head -n 1"
 
-    done = subprocess.run(
-        ["bash", "-c", command], cwd=here, capture_output=True, text=True, check=False
-    )
+    done = piped(here, f"sagacity log {ID} | head -n 1")
 
-    assert "Traceback" not in done.stderr
-    assert "BrokenPipe" not in done.stderr
+    assert done.returncode == 0
+    assert done.stderr == f"saga {ID}: book_trip\n"
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [("", "| true"), ("--json", "| true"), ("", "2>&1 | true"), ("", ">&-"), ("", ">&- 2>&-")],
+)
+@pytest.mark.parametrize(("fails", "ending"), [("", (0, "succeeded")), ("do car", (3, "unwound"))])
+def test_a_run_that_nobody_reads_ends_as_any_other(
+    here: Path, document: Document, reader: tuple[str, str], fails: str, ending: tuple[int, str]
+) -> None:
+    """The saga ends as it would, and the exit code tells how; nothing is said of the pipe."""
+    json, where = reader
+    params = f'{{"who": "me", "fails": "{fails}"}}'
+
+    done = piped(here, f"sagacity run trips:book_trip --params '{params}' {json} {where}")
+
+    (saga,) = document("list")["sagas"]
+    assert (done.returncode, saga["state"]) == ending, done.stderr
+    assert "Error" not in done.stderr
+
+
+def test_a_worker_that_nobody_reads_goes_on(here: Path, document: Document) -> None:
+    """Its lines are for people; sagas are not to suffer when nobody looks any more."""
+    with Process("worker", "trips", cwd=here) as worker:
+        worker.wait_for_line("driving", worker.stdout)
+        worker.stdout.close()
+        with Process("run", "trips:one_step", *ME, "--id", ID, cwd=here) as run:
+            exit_code, _, stderr = run.end()
+        worker.signal(signal.SIGTERM)
+        assert worker.end()[0] == 0
+
+    assert exit_code == 0
+    assert "the saga is handed to it" in stderr
+    assert "/" in document("show", ID)["owner"]

@@ -8,9 +8,7 @@ here as one line on standard error and exit code 1, never as a traceback.
 from __future__ import annotations
 
 import functools
-import io
 import logging
-import os
 import sys
 import traceback
 from importlib import import_module
@@ -22,6 +20,7 @@ import click
 
 from sagacity.cli.exit_codes import FAILED, INTERRUPTED, SUCCEEDED
 from sagacity.cli.output import emit, note
+from sagacity.cli.streams import outlive_readers
 from sagacity.cli.text import safe_lines
 from sagacity.errors import SagacityError
 
@@ -84,10 +83,6 @@ def _code_of(command: Callable[[], Any], arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         error.show()
         return _told(type(error).__name__, error.format_message(), arguments)
-    except BrokenPipeError:
-        # Whoever read has seen enough. What is left in the buffer must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return FAILED
     except (SagacityError, OSError) as error:
         message = "\n".join(safe_lines(_message_of(error)))
         note(f"Error: {message}")
@@ -136,8 +131,5 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Be the command `sagacity`."""
-    for stream in (sys.stdout, sys.stderr):
-        # An odd encoding must not turn a name with an umlaut into a crash.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    outlive_readers()
     cli.main()
