@@ -1,4 +1,4 @@
-"""Writes what in `docs/cli.md` follows from the code: commands, options, JSON documents.
+"""Writes what in `docs/cli.md` follows from the code: commands, options, documents, error kinds.
 
     python docs/make_cli_reference.py
 
@@ -17,6 +17,7 @@ import click
 
 from sagacity.cli import json_documents
 from sagacity.cli.app import COMMANDS, cli
+from sagacity.cli.error_kinds import ERROR_KINDS
 
 PAGE = Path(__file__).with_name("cli.md")
 DOCUMENTS = [
@@ -36,7 +37,11 @@ TYPES = {
 def page() -> str:
     """Return the page with its made parts made anew."""
     text = PAGE.read_text(encoding="utf-8")
-    for name, part in (("commands", commands()), ("documents", documents())):
+    for name, part in (
+        ("commands", commands()),
+        ("documents", documents()),
+        ("error kinds", error_kinds()),
+    ):
         text, count = re.subn(
             rf"(<!-- {name}: made by make_cli_reference.py -->\n).*?(<!-- end -->)",
             lambda match, part=part: f"{match[1]}{part}{match[2]}",  # type: ignore[misc]
@@ -87,6 +92,12 @@ def documents() -> str:
             f"| `{name}` | {_type(hint)} | {_meaning(hint)} |\n" for name, hint in hints.items()
         ]
     return "".join([*parts, "\n"])
+
+
+def error_kinds() -> str:
+    """Return the table of the words for errors."""
+    rows = [f"| `{word}` | {meaning} |\n" for word, meaning in ERROR_KINDS.values()]
+    return "".join(["\n| kind | meaning |\n|---|---|\n", *rows, "\n"])
 
 
 def _name(kind: type) -> str:

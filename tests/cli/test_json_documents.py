@@ -12,6 +12,8 @@ from pydantic import TypeAdapter
 
 from sagacity.cli import json_documents as documents
 from sagacity.cli.app import COMMANDS, cli
+from sagacity.cli.error_kinds import kind_of
+from sagacity.errors import StoreBusy
 
 Sagacity = Callable[..., Any]
 Document = Callable[..., Any]
@@ -77,6 +79,40 @@ def test_the_documents_tell_what_happened(sagacity: Sagacity, document: Document
         "booking/booked": "never_started",
         "summarize": "never_started",
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (["run"], "usage"),
+        (["list", "--limit", "many"], "usage"),
+        (["list", "--nonsense"], "usage"),
+        (["list", "--label", "no"], "usage"),
+        (["nonsense"], "usage"),
+        (["show", "not-an-id"], "refused"),
+        (["check", "no_such_module"], "refused"),
+        (["list", "--store", "sqlite:///not-there.db"], "refused"),
+        (["show", ID], "no_such_saga"),
+        (["run", "trips:one_step", "--params", BAD, "--inject-error", "no"], "no_such_node"),
+        (["import", "not-there.jsonl"], "system"),
+        (["run", "trips:one_step", "--params", BAD, "--store", "sqlite:///a/b.db"], "store"),
+    ],
+)
+def test_the_kind_of_an_error_is_a_documented_word(
+    sagacity: Sagacity, document: Document, words: list[str], kind: str
+) -> None:
+    """Not the class of a library, which is nobody's promise."""
+    sagacity("run", "trips:one_step", "--params", '{"who": "me"}')
+
+    assert document(*words, exit_code=1)["error"]["kind"] == kind
+    assert f"| `{kind}` |" in (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+
+
+def test_the_nearest_class_gives_the_word() -> None:
+    """So that an error that is added later has a kind, if not yet one of its own."""
+    assert kind_of(StoreBusy("busy")) == "store_busy"
+    assert kind_of(PermissionError(13, "no")) == "system"
+    assert kind_of(ZeroDivisionError()) == "bug"
 
 
 def test_the_page_is_made_from_the_code() -> None:

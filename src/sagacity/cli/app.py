@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
+from sagacity.cli.error_kinds import kind_of
 from sagacity.cli.exit_codes import FAILED, INTERRUPTED, SUCCEEDED
 from sagacity.cli.output import emit, note
 from sagacity.cli.streams import outlive_readers
@@ -82,15 +83,15 @@ def _code_of(command: Callable[[], Any], arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except click.ClickException as error:
         error.show()
-        return _told(type(error).__name__, error.format_message(), arguments)
+        return _told(error, error.format_message(), arguments)
     except (SagacityError, OSError) as error:
         message = "\n".join(safe_lines(_message_of(error)))
         note(f"Error: {message}")
-        return _told(type(error).__name__, message, arguments)
+        return _told(error, message, arguments)
     except Exception as error:  # noqa: BLE001 - the border: what gets here is our mistake
         note("".join(traceback.format_exception(error)))
         note("This is a bug in sagacity, or in a module of yours that it called.")
-        return _told(type(error).__name__, str(error), arguments)
+        return _told(error, str(error), arguments)
     return code if isinstance(code, int) else SUCCEEDED
 
 
@@ -100,9 +101,9 @@ def _message_of(error: Exception) -> str:
     return str(error)
 
 
-def _told(kind: str, message: str, arguments: Sequence[str]) -> int:
+def _told(error: Exception, message: str, arguments: Sequence[str]) -> int:
     if "--json" in arguments:
-        emit({"error": {"kind": kind, "message": message}})
+        emit({"error": {"kind": kind_of(error), "message": message}})
     return FAILED
 
 

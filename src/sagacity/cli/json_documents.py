@@ -18,7 +18,7 @@ Ms: TypeAlias = int
 class ErrorDetail:
     """Why a command failed."""
 
-    kind: Annotated[str, "the class of the error, such as NoSuchSaga or UsageError"]
+    kind: Annotated[str, "a word that stays: see Kinds of errors"]
     message: Annotated[str, "for people"]
 
 
