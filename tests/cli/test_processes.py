@@ -188,13 +188,13 @@ def test_two_runs_side_by_side_both_end(here: Path, gate: Gate, document: Docume
 
 
 def test_a_second_worker_stands_by(here: Path) -> None:
-    """With `--wait` it says for whom it waits, and drives when the first has ended."""
+    """With `--wait`, which it is told of: it says for whom it waits, and drives when that ends."""
     with Process("worker", "trips", cwd=here) as first:
         first.wait_for_line("driving", first.stdout)
         with Process("worker", "trips", cwd=here) as refused:
             exit_code, _, stderr = refused.end()
             assert exit_code == 1
-            assert "drives this store" in stderr
+            assert "drives this store; with --wait a worker stands by" in stderr
         with Process("worker", "trips", "--wait", cwd=here) as second:
             second.wait_for_line("waiting", second.stdout)
             first.signal(signal.SIGTERM)

@@ -127,7 +127,8 @@ async def _work(job: _Job, lines: _Lines, interruption: Interruption) -> DrainRe
             sec = await stack.enter_async_context(job.coordinator(deps, lines, wait=False))
         except StoreBusy as error:
             if not job.wait:
-                raise
+                hint = "with --wait a worker stands by until the other one ends"
+                raise StoreBusy(f"{error}; {hint}") from error
             lines.say(f"waiting: {safe(str(error))}")
             waiting = job.coordinator(deps, lines, wait=True)
             entered = await unless_interrupted(interruption, stack.enter_async_context(waiting))
