@@ -521,3 +521,14 @@ def test_control_characters_of_a_saga_are_shown_escaped(sagacity: Sagacity) -> N
     assert "\u001b" not in shown
     assert "\u202e" not in shown
     assert "a=\\x1b[5m" in shown
+
+
+def test_the_demo_is_told_in_short_lines(sagacity: Sagacity) -> None:
+    """A narrow terminal would break them in the middle of a word; a command to copy stands alone."""
+    told = sagacity("demo", "--pace", "0", "--store", "sqlite:///demo.db").stderr.splitlines()
+
+    prose = [line for line in told if not line[:2].isdigit() and not line.startswith("saga ")]
+    assert "A server is provisioned: what does not depend on each other" in prose
+    assert prose[-2] == "They are kept; see them with:"
+    assert prose[-1].endswith("sagacity list --store sqlite:///demo.db")
+    assert max(map(len, prose)) <= 60

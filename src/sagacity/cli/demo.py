@@ -22,9 +22,16 @@ from sagacity.cli.output import emit, note, standard_output_kept
 from sagacity.engine.system import new_saga_id
 
 STEPS: Final = (
-    ("A server is provisioned: what does not depend on each other runs at the same time.", ""),
-    ("Another one, and the disk fails: what was done is taken back, last first.", "create_disk"),
+    (
+        "A server is provisioned: what does not depend on each other\nruns at the same time.",
+        "",
+    ),
+    (
+        "Another one, and the disk fails: what was done is taken\nback, last first.",
+        "create_disk",
+    ),
 )
+"""What is said before each saga, in lines for a terminal of 60 columns, and what fails in it."""
 
 
 @click.command()
@@ -57,7 +64,7 @@ def demo(*, store: str | None, pace: float, as_json: bool) -> int:
         views = [each.view for each in followed if each.view is not None]
         emit(DemoDocument(url, [saga_document(view) for view in views]))
     elif store is not None:
-        note(f"They are kept; see them with: {command_line('list', '--store', store)}")
+        note(f"They are kept; see them with:\n  {command_line('list', '--store', store)}")
     return INTERRUPTED if interrupted else SUCCEEDED
 
 
