@@ -1,6 +1,7 @@
 """Several processes, or store objects, on one file: who drives, who sees what, who dies."""
 
 import asyncio
+import fcntl
 import sqlite3
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -52,6 +53,35 @@ async def test_a_second_coordinator_is_refused_and_told_who_drives(
 
     with pytest.raises(StoreBusy, match="host/17"):
         await other.acquire("host/18", wait=False)
+
+
+async def test_whether_a_coordinator_is_alive_is_seen_by_all(
+    store: SqliteStore, path: Path
+) -> None:
+    """In another process too, and no more once it was killed: the system lets go of its lock."""
+    assert not await store.has_coordinator()
+
+    async with driving(path, "victim") as (process, said):
+        assert await store.has_coordinator()
+        await kill(process, said)
+
+    assert not await store.has_coordinator()
+
+
+async def test_who_only_looks_keeps_nobody_from_driving(store: SqliteStore, path: Path) -> None:
+    """A look shares the lock for a moment: a coordinator that comes just then waits it out."""
+    await store.acquire("first", wait=False)
+    await store.release()
+    async with asyncio.TaskGroup() as tasks:
+        with path.with_name(f"{path.name}-coordinator").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            assert not await store.has_coordinator()
+            coming = tasks.create_task(store.acquire("second", wait=False))
+            await asyncio.sleep(0)
+            assert not coming.done()
+
+    assert coming.result() == 2
+    assert await store.has_coordinator()
 
 
 async def test_closing_hands_over_to_who_waits(store: SqliteStore, other: SqliteStore) -> None:

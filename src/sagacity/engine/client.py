@@ -151,6 +151,10 @@ class Client:
                 return ending
             seen = await self._store.wait_for_change(seen, POLL_SECONDS)
 
+    async def has_coordinator(self) -> bool:
+        """Return whether a coordinator is alive on the store; without one no saga goes on."""
+        return await self._store.has_coordinator()
+
     async def wait_for_change(self, seen: int = 0, timeout_seconds: float = POLL_SECONDS) -> int:
         """Return when the store may have changed since `seen`, or after the time-out.
 

@@ -188,6 +188,14 @@ class SagaStore(Protocol):
         """Stop being the coordinator. Sagas keep their owner until they are adopted."""
         ...
 
+    async def has_coordinator(self) -> bool:
+        """Return whether a coordinator is alive on this store, in whatever process.
+
+        Without one sagas look as the last one left them, `running` above all. Asking
+        harms nobody: an `acquire` at the same moment succeeds as without it.
+        """
+        ...
+
     async def create(self, saga: NewSaga) -> SagaHead | None:
         """Store a new saga whole; if the id exists, change nothing and return its head.
 

@@ -161,6 +161,10 @@ class MemoryStore:
             self._coordinator = ""
             self._turn.release()
 
+    async def has_coordinator(self) -> bool:
+        self._check_open()
+        return self._turn.locked()
+
     async def create(self, saga: NewSaga) -> SagaHead | None:
         self._check_open()
         check_new(saga)

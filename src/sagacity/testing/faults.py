@@ -176,6 +176,10 @@ class FaultyStore:
         """Be its coordinator no more."""
         await self._call("release", self.inner.release)
 
+    async def has_coordinator(self) -> bool:
+        """Ask whether it has one."""
+        return await self._call("has_coordinator", self.inner.has_coordinator)
+
     async def create(self, saga: NewSaga) -> SagaHead | None:
         """Create a saga there."""
         return await self._call("create", lambda: self.inner.create(saga), saga.id)

@@ -22,11 +22,17 @@ if sys.platform == "win32":
     def _lock(file: int) -> None:
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
 
+    # Windows has no shared lock for this: two who look at once take each other for a holder.
+    _look = _lock
+
 else:
     import fcntl
 
     def _lock(file: int) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _look(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 class CoordinatorLock:
@@ -55,6 +61,31 @@ class CoordinatorLock:
             return False
         self._file = file
         return True
+
+    def is_held(self) -> bool:
+        """Whether this or another object holds the lock.
+
+        Shares the lock for a moment, in which `take` fails: who could not take it asks
+        here, where those who only look are not counted, before it believes that.
+
+        Raises:
+            StoreError: the file beside the database cannot be opened.
+        """
+        if self._file is not None:
+            return True
+        try:
+            file = os.open(self._path, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StoreError(f"{self._path}: cannot be opened ({error.strerror})") from error
+        try:
+            _look(file)
+        except OSError:
+            return True
+        finally:
+            os.close(file)
+        return False
 
     def release(self) -> None:
         """Let go of it, if it is held. The file stays: to remove it is to lock nothing."""

@@ -110,7 +110,8 @@ class SqliteStore:
     async def acquire(self, owner: str, *, wait: bool) -> int:
         opened = self._now_open()
         while not self._lock.take():
-            if not wait:
+            # Not held by a coordinator: somebody looked just now, or it has just ended.
+            if not wait and self._lock.is_held():
                 holder = await opened.readers.read(reads.coordinator)
                 raise StoreBusy(f'{self._path}: coordinator "{holder}" drives this store')
             await asyncio.sleep(TURN_SECONDS)
@@ -123,6 +124,10 @@ class SqliteStore:
 
     async def release(self) -> None:
         self._lock.release()
+
+    async def has_coordinator(self) -> bool:
+        self._now_open()
+        return self._lock.is_held()
 
     async def create(self, saga: NewSaga) -> SagaHead | None:
         opened = self._now_open()

@@ -29,6 +29,18 @@ async def a_second_coordinator_is_refused(store: SagaStore) -> None:
     await refuses(StoreBusy, store.acquire("first", wait=False), "acquire by the same name")
 
 
+async def who_asks_hears_whether_there_is_a_coordinator(store: SagaStore) -> None:
+    holds(not await store.has_coordinator(), "there is one before any came")
+    await store.acquire("first", wait=False)
+    holds(await store.has_coordinator(), "there is none while one drives")
+    await store.release()
+    holds(not await store.has_coordinator(), "there is one after the release")
+    await store.acquire("second", wait=False)
+    await store.close()
+    await store.open()
+    holds(not await store.has_coordinator(), "there is one after closing")
+
+
 async def each_epoch_is_greater_than_all_before(store: SagaStore) -> None:
     epochs = [await store.acquire("first", wait=False)]
     holds(epochs[0] > 0, f"the first epoch is {epochs[0]}, and 0 is that of nobody")
@@ -169,6 +181,7 @@ async def pages_of_adoption_are_bounded(store: SagaStore) -> None:
 
 PROMISES: Final = (
     a_second_coordinator_is_refused,
+    who_asks_hears_whether_there_is_a_coordinator,
     each_epoch_is_greater_than_all_before,
     releasing_may_be_repeated,
     who_waits_is_the_coordinator_after_the_release,
