@@ -96,6 +96,63 @@ def test_an_interrupted_run_is_one_document(here: Path, gate: Gate) -> None:
     assert followed["saga"]["nodes"][0]["status"] == "succeeded"
 
 
+def test_a_saga_that_nobody_drives_is_seen_to_stand_still(
+    here: Path, gate: Gate, sagacity: Sagacity, document: Document
+) -> None:
+    """Its log says running, as its coordinator left it; who looks is told, and what to type."""
+    with Process("run", "trips:one_step", *ME, "--id", ID, cwd=here, gate=gate.name) as run:
+        gate.wait_for("do charge")
+        assert document("show", ID)["coordinator"] is True
+        assert document("list")["coordinator"] is True
+        for words in (["list"], ["show", ID]):
+            assert "no coordinator" not in sagacity(*words).output
+        run.signal(signal.SIGKILL)
+        run.end()
+    gate.forget()
+
+    listed = sagacity("list")
+    shown = sagacity("show", ID)
+
+    go_on = f"run MODULE:one_step --store sqlite:///sagacity.db --id {ID}\n"
+    assert "no coordinator drives this store" in listed.stderr
+    assert listed.stderr.endswith("sagacity worker MODULE --store sqlite:///sagacity.db\n")
+    assert "no coordinator drives it; go on with" in shown.stdout
+    assert shown.stdout.endswith(go_on)
+    assert "Running now" not in shown.stdout
+    assert document("list")["coordinator"] is False
+    saga = document("show", ID)
+    assert (saga["state"], saga["coordinator"]) == ("running", False)
+    assert [node["running"] for node in saga["nodes"]] == [False]
+    with Process("watch", ID, cwd=here) as watch:
+        watch.wait_for_line("no coordinator drives it")
+        command = shlex.split(watch.wait_for_line(" run "))
+        assert command[:3] == ["python", "-m", "sagacity"]
+        command[4] = command[4].replace("MODULE", "trips")
+        with Process(*command[3:], cwd=here) as again:
+            assert again.end()[0] == 0
+        assert watch.end()[0] == 0
+    assert "no coordinator" not in sagacity("list").stderr
+    assert "no coordinator" not in sagacity("show", ID).stdout
+
+
+def test_an_interrupted_watch_tells_of_the_coordinator(here: Path, gate: Gate) -> None:
+    """In its document too."""
+    with Process("run", "trips:one_step", *ME, "--id", ID, cwd=here, gate=gate.name) as run:
+        gate.wait_for("do charge")
+        run.signal(signal.SIGKILL)
+        run.end()
+    gate.forget()
+
+    with Process("watch", ID, "--json", cwd=here) as watch:
+        watch.wait_for_line("charge started")
+        watch.signal(signal.SIGINT)
+        exit_code, stdout, _ = watch.end()
+
+    saga = orjson.loads(stdout)["saga"]
+    assert exit_code == 130
+    assert (saga["coordinator"], saga["nodes"][0]["running"]) == (False, False)
+
+
 def test_a_killed_run_goes_on_with_its_id(here: Path, gate: Gate, document: Document) -> None:
     """`kill -9` in the middle of an action: it runs again, and the saga ends once."""
     with Process("run", "trips:book_trip", *ME, "--id", ID, cwd=here, gate=gate.name) as run:

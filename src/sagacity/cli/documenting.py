@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sagacity.core.views import EventView, NodeView, SagaSummary, SagaView
 
 
-def saga_document(view: SagaView) -> SagaDocument:
-    """Return a saga as a document."""
+def saga_document(view: SagaView, *, coordinator: bool | None = None) -> SagaDocument:
+    """Return a saga as a document; `coordinator`: whether one is alive, if that is known."""
     return SagaDocument(
         id=str(view.id),
         name=view.name,
@@ -35,6 +35,7 @@ def saga_document(view: SagaView) -> SagaDocument:
         params=view.params,
         labels=dict(view.labels),
         owner=view.owner,
+        coordinator=coordinator,
         epoch=view.epoch,
         created_ms=view.created_ms,
         updated_ms=view.updated_ms,

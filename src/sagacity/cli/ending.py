@@ -30,6 +30,8 @@ class Followed:
     interrupted: bool = False
     told: str = ""
     command: str | None = None
+    coordinator: bool | None = None
+    """Whether a coordinator is alive on the store; None if that was not asked."""
     cut_short: bool = False
     """Whether attempts are still running in threads of this process."""
 
@@ -48,7 +50,7 @@ def report(followed: Followed, *, as_json: bool) -> int:
         if followed.command is not None:
             note(f"  {followed.command}")
     if as_json:
-        document = None if view is None else saga_document(view)
+        document = None if view is None else saga_document(view, coordinator=followed.coordinator)
         emit(FollowDocument(document, followed.interrupted, followed.command))
     if followed.interrupted:
         return INTERRUPTED

@@ -92,6 +92,11 @@ class SagaDocument:
     params: Annotated[Any, "its input"]
     labels: Annotated[dict[str, str], "given when it was created"]
     owner: Annotated[str, "the coordinator that drives it or did last, empty if none"]
+    coordinator: Annotated[
+        bool | None,
+        "whether any coordinator is alive on the store: without one the saga stands still, "
+        "whatever its state; null in documents of run and demo",
+    ]
     epoch: Annotated[int, "grows with each change of owner"]
     created_ms: Annotated[Ms, "when it was created"]
     updated_ms: Annotated[Ms, "when its log last grew"]
@@ -130,6 +135,7 @@ class ListDocument:
     """One page of sagas, or all (`list`)."""
 
     sagas: Annotated[list[SummaryDocument], "ordered by id"]
+    coordinator: Annotated[bool, "whether any coordinator is alive on the store, as in a saga"]
     next: Annotated[str | None, "the --after of the following page; null at the end"]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from sagacity.cli.documenting import log_document, saga_document, summary_document
+from sagacity.cli.going_on import at_rest, lines_for_list, lines_for_saga
 from sagacity.cli.json_documents import ListDocument
 from sagacity.cli.lines import log_line
 from sagacity.cli.options import (
@@ -76,9 +77,10 @@ def list_command(
     """
     wanted = read_labels(labels)
 
-    async def fetch() -> tuple[list[SagaSummary], UUID | None]:
+    async def fetch() -> tuple[bool, list[SagaSummary], UUID | None]:
         found: list[SagaSummary] = []
         async with reading(store) as client:
+            coordinator = await client.has_coordinator()
             behind = after
             while True:
                 page = await _page(
@@ -88,13 +90,14 @@ def list_command(
                 found += page.items
                 behind = page.next
                 if behind is None or not everything:
-                    return found, behind
+                    return coordinator, found, behind
 
-    sagas, following = asyncio.run(fetch())
+    coordinator, sagas, following = asyncio.run(fetch())
     if as_json:
         emit(
             ListDocument(
                 [summary_document(each) for each in sagas],
+                coordinator,
                 None if following is None else str(following),
             )
         )
@@ -106,6 +109,9 @@ def list_command(
         note("no sagas" if not (state or direction or name or wanted) else "no such sagas")
     if following is not None:
         note(f"there are more: --after {following}, or --all")
+    if not coordinator:
+        for line in lines_for_list(sagas, store):
+            note(line)
 
 
 async def _page(
@@ -131,18 +137,23 @@ async def _page(
 def show(*, saga_id: str, store: str, verbose: bool, as_json: bool) -> None:
     """Show a saga as a tree.
 
-    Its nodes, what runs now, what was undone, its errors and its output.
+    Its nodes, what runs now, what was undone, its errors and its output; and how to go
+    on with it, if it has not ended and no coordinator drives it.
     ID is a UUID, or the beginning of one.
     """
-    view = asyncio.run(_get(store, saga_id))
+    coordinator, view = asyncio.run(_get(store, saga_id))
+    if not coordinator:
+        view = at_rest(view)
     if as_json:
-        emit(saga_document(view))
+        emit(saga_document(view, coordinator=coordinator))
         return
     from sagacity.cli.page import saga_page  # noqa: PLC0415 - rich takes long to import
     from sagacity.cli.terminal import Screen  # noqa: PLC0415
 
     screen = Screen()
     screen.print(saga_page(view, screen.look(verbose=verbose)))
+    if not coordinator and (lines := lines_for_saga(view, store)):
+        screen.print(["", *lines])
 
 
 @click.command()
@@ -155,7 +166,7 @@ def log(*, saga_id: str, store: str, as_json: bool) -> None:
     Every event, in order: its sequence, its time, the epoch of who wrote it.
     ID is a UUID, or the beginning of one.
     """
-    view = asyncio.run(_get(store, saga_id))
+    _, view = asyncio.run(_get(store, saga_id))
     if as_json:
         emit(log_document(view))
         return
@@ -164,6 +175,8 @@ def log(*, saga_id: str, store: str, as_json: bool) -> None:
         click.echo(log_line(event))
 
 
-async def _get(store: str, text: str) -> SagaView:
+async def _get(store: str, text: str) -> tuple[bool, SagaView]:
+    """Return whether a coordinator is alive, and the saga."""
     async with reading(store) as client:
-        return await client.get(await find_saga(client, text))
+        saga_id = await find_saga(client, text)
+        return await client.has_coordinator(), await client.get(saga_id)

@@ -1,0 +1,51 @@
+"""Nobody drives the store: how a saga then looks, and what to type so that it goes on.
+
+A log cannot tell: a saga whose coordinator was killed says `running` until the next one
+takes it over. Only the store knows whether there is one. It is asked before the saga is
+read: a saga that ended together with its coordinator must not look left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from sagacity.cli.ending import command_line
+from sagacity.cli.text import safe
+from sagacity.ports.store import DRIVEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sagacity.core.views import SagaSummary, SagaView
+
+_MODULE: Final = "MODULE"
+"""What stands in a command for the module of a saga, which no store knows."""
+
+
+def lines_for_saga(view: SagaView, store: str) -> list[str]:
+    """Say of a saga that nobody drives how it goes on; nothing if there is nothing to drive."""
+    if view.state not in DRIVEN:
+        return []
+    target = f"{_MODULE}:{view.name}"
+    command = command_line("run", target, "--store", store, "--id", str(view.id))
+    return [
+        f"no coordinator drives it; go on with ({_MODULE}: where its code is):",
+        f"  {safe(command)}",
+    ]
+
+
+def lines_for_list(sagas: Iterable[SagaSummary], store: str) -> list[str]:
+    """Say the same of the sagas of a list, if there is one to drive."""
+    if not any(each.state in DRIVEN for each in sagas):
+        return []
+    command = command_line("worker", _MODULE, "--store", store)
+    return [
+        f"no coordinator drives this store; go on with ({_MODULE}: where the code is):",
+        f"  {safe(command)}",
+    ]
+
+
+def at_rest(view: SagaView) -> SagaView:
+    """Return a saga that nobody drives as it really is: what was in flight is not any more."""
+    return replace(view, nodes=tuple(replace(node, running=False) for node in view.nodes))
