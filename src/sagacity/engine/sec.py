@@ -55,9 +55,12 @@ class Sec:
     Opens and closes `store`. On entering it takes over all unfinished sagas of the
     store, and goes on doing so; on leaving it drains. `deps` is handed to every
     action as `ctx.deps`. At most `max_sagas` sagas are in memory and at most
-    `max_actions` attempts run at once; the rest waits its turn. With `only`, no other
-    sagas of the store are taken over, and no commands for others carried out: for a
-    process that is there for a saga of its own.
+    `max_actions` attempts run at once; the rest waits its turn.
+
+    `only` is for a process that is there for sagas of its own, as `sagacity run` is: of
+    all that others left or asked for in the store, it looks after the sagas with these
+    ids alone (which need not exist yet). The rest stays as it is for a later coordinator.
+    There is still one coordinator at a time, so the rest waits as long as this one is open.
 
     Raises on entering:
         StoreBusy: another coordinator drives the store (with `wait`, it is waited for).
