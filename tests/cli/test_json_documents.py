@@ -131,6 +131,7 @@ def test_every_command_and_option_is_documented() -> None:
         assert command is not None
         assert f"\n### {name}\n" in page
         assert command.help
+        assert command.help.startswith(COMMANDS[name][1])
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.help, f"{name} {parameter.opts}"

@@ -374,3 +374,32 @@ def test_a_worker_that_nobody_reads_goes_on(here: Path, document: Document) -> N
     assert exit_code == 0
     assert "the saga is handed to it" in stderr
     assert "/" in document("show", ID)["owner"]
+
+
+@pytest.mark.parametrize(
+    ("words", "needless"),
+    [
+        (["--help"], ["pydantic.main", "rich", "sagacity.cli.running", "sagacity.cli.demo_saga"]),
+        (["list"], ["pydantic.main", "sagacity.steno", "sagacity.cli.running"]),
+        (["list", "--json"], ["pydantic.main", "rich", "sagacity.steno"]),
+        (["log", ID], ["pydantic.main", "rich", "sagacity.steno"]),
+    ],
+)
+def test_a_command_does_not_wait_for_what_others_need(
+    here: Path, sagacity: Sagacity, words: list[str], needless: list[str]
+) -> None:
+    """Who only looks at a store declares no types, and help is a table."""
+    sagacity("run", "trips:one_step", *ME, "--id", ID, "-q")
+    program = (
+        "import atexit, sys\n"
+        "from sagacity.cli.app import main\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        "main()\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        cwd=here, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert not set(needless) & set(done.stderr.split())

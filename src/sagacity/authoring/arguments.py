@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel
+import pydantic
 
 from sagacity.authoring import fields
 from sagacity.authoring.annotations import (
@@ -142,7 +142,7 @@ def _parts(value: Any) -> Iterable[tuple[Any, Any]]:
         return [(index, value[index]) for index in range(len(value))]
     if derives(kind, dict):
         return list(value.items())
-    if derives(kind, BaseModel):
+    if derives(kind, pydantic.BaseModel):
         # `model_construct` is the way to put a reference into a model; it can leave fields out.
         return [(name, value.__dict__[name]) for name in kind.model_fields if name in vars(value)]
     if dataclasses.is_dataclass(kind):

@@ -10,6 +10,9 @@ A codec is pydantic's adapter of a type, used in one way everywhere:
 * read as JSON, so that strict models take what JSON can say (a date is a string).
 
 Values from people (constants, params) may use either names or aliases.
+
+Here and in the whole package pydantic's names are looked up in `pydantic` when they
+are used: it loads itself only then, and who declares nothing does not wait for it.
 """
 
 from __future__ import annotations
@@ -19,10 +22,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
-from pydantic_core import SchemaSerializer
-from pydantic_core.core_schema import CoreConfig
+import pydantic
+import pydantic_core
 
 from sagacity.authoring.annotations import Names, in_words, is_unknown
 from sagacity.authoring.typed_dicts import adopt_typed_dicts
@@ -32,6 +33,8 @@ from sagacity.errors import ValueNotStorable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pydantic_core.core_schema import CoreConfig
+
 _JSON_SCALARS: Final = (str, int, bool, float)
 _JSON_CONTAINERS: Final[tuple[tuple[Any, type], ...]] = (
     (dict, dict),
@@ -40,7 +43,7 @@ _JSON_CONTAINERS: Final[tuple[tuple[Any, type], ...]] = (
     (list[Any], list),
 )
 # Pydantic writes NaN as null where it knows no type; kept as it is, `encode` refuses it.
-_CONFIG: Final = CoreConfig(ser_json_inf_nan="constants")
+_CONFIG: Final[CoreConfig] = {"ser_json_inf_nan": "constants"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +91,12 @@ def _make_codec(type_: Any, names: Names | None) -> Codec:
         return ANY
     try:
         adapter = _adapter(type_, names)
-    except (PydanticUserError, PydanticUndefinedAnnotation, NameError, TypeError) as error:
+    except (
+        pydantic.PydanticUserError,
+        pydantic.PydanticUndefinedAnnotation,
+        NameError,
+        TypeError,
+    ) as error:
         reason = str(error).partition("\n")[0]
         raise NoCodecError(f"{in_words(type_)} has no JSON form: {reason}") from error
     typed, decode_typed = _encoder(adapter, type_), _decoder(adapter)
@@ -102,26 +110,26 @@ def _make_codec(type_: Any, names: Names | None) -> Codec:
     return Codec(typed, decode_typed, read)
 
 
-def _adapter(type_: Any, names: Names | None) -> TypeAdapter[Any]:
+def _adapter(type_: Any, names: Names | None) -> pydantic.TypeAdapter[Any]:
     try:
         return _built(type_, names)
-    except PydanticUserError as error:
+    except pydantic.PydanticUserError as error:
         if error.code != "typed-dict-version" or not adopt_typed_dicts(type_, names or {}):
             raise
     return _built(type_, names)
 
 
-def _built(type_: Any, names: Names | None) -> TypeAdapter[Any]:
-    adapter: TypeAdapter[Any] = TypeAdapter(type_)
+def _built(type_: Any, names: Names | None) -> pydantic.TypeAdapter[Any]:
+    adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(type_)
     # Names that could not be resolved are no error before the adapter is used, unless it
     # is built here and now.
     adapter.rebuild(raise_errors=True, _types_namespace=names)
     return adapter
 
 
-def _encoder(adapter: TypeAdapter[Any], type_: Any) -> Callable[[Any], Json]:
+def _encoder(adapter: pydantic.TypeAdapter[Any], type_: Any) -> Callable[[Any], Json]:
     validate = adapter.validator.validate_python
-    dump = SchemaSerializer(adapter.core_schema, _CONFIG).to_python
+    dump = pydantic_core.SchemaSerializer(adapter.core_schema, _CONFIG).to_python
     read = adapter.validator.validate_json
 
     def encode_typed(value: Any) -> Json:
@@ -135,7 +143,7 @@ def _encoder(adapter: TypeAdapter[Any], type_: Any) -> Callable[[Any], Json]:
             # Instances are taken as they are, whatever is in them: what only shows when it
             # is read would be found after the effect, by an undo that needs it.
             read(text, by_alias=False, by_name=True)
-        except ValidationError as error:
+        except pydantic.ValidationError as error:
             raise ValueNotStorable(
                 f"no {in_words(type_)}, it could not be read back: {_told(error)}"
             ) from error
@@ -146,7 +154,7 @@ def _encoder(adapter: TypeAdapter[Any], type_: Any) -> Callable[[Any], Json]:
 
 def _told(error: Exception) -> str:
     """Return what pydantic found, on one line and without addresses of its manual."""
-    if not isinstance(error, ValidationError):
+    if not isinstance(error, pydantic.ValidationError):
         return " ".join(str(error).split())
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return "; ".join(
@@ -154,7 +162,7 @@ def _told(error: Exception) -> str:
     )
 
 
-def _decoder(adapter: TypeAdapter[Any]) -> Callable[[Json], Any]:
+def _decoder(adapter: pydantic.TypeAdapter[Any]) -> Callable[[Json], Any]:
     validate = adapter.validator.validate_json
 
     def decode_typed(text: Json) -> Any:
@@ -163,7 +171,7 @@ def _decoder(adapter: TypeAdapter[Any]) -> Callable[[Json], Any]:
     return decode_typed
 
 
-def _reader(adapter: TypeAdapter[Any], type_: Any) -> Callable[[bytes | str], Any]:
+def _reader(adapter: pydantic.TypeAdapter[Any], type_: Any) -> Callable[[bytes | str], Any]:
     validate = adapter.validator.validate_json
 
     def read(text: bytes | str) -> Any:
@@ -202,18 +210,23 @@ def _scalar_first(kind: type, typed: Callable[[Any], Json]) -> Callable[[Any], J
     return encode_scalar_first
 
 
-def _any_codec() -> Codec:
-    adapter: TypeAdapter[Any] = TypeAdapter(Any)
-    typed = _encoder(adapter, Any)
-
-    def encode_any(value: Any) -> Json:
-        try:
-            return encode(value)
-        except ValueNotStorable:
-            return typed(value)
-
-    return Codec(encode_any, decode, _reader(adapter, Any))
+@lru_cache(maxsize=1)
+def _typed_any() -> Codec:
+    """Return pydantic's way with `Any`; made when it is needed, which often is never."""
+    adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(Any)
+    return Codec(_encoder(adapter, Any), decode, _reader(adapter, Any))
 
 
-ANY: Final = _any_codec()
+def _encode_any(value: Any) -> Json:
+    try:
+        return encode(value)
+    except ValueNotStorable:
+        return _typed_any().encode(value)
+
+
+def _read_any(text: bytes | str) -> Any:
+    return _typed_any().read(text)
+
+
+ANY: Final = Codec(_encode_any, decode, _read_any)
 """JSON of no stated type. Other values are taken and come back as JSON: a date as its text."""

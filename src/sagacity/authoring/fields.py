@@ -14,9 +14,9 @@ import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Union
 
+import pydantic
+import pydantic_core
 import typing_extensions
-from pydantic import BaseModel, RootModel
-from pydantic_core import to_jsonable_python
 
 from sagacity.authoring.annotations import (
     Names,
@@ -109,7 +109,7 @@ def _attribute(type_: Any, name: str, names: Names) -> Field:
     kind = class_of(type_)
     if kind is None or _writes_its_own_json(kind):
         return Field((name,), Any)
-    if derives(kind, RootModel) and name == "root":
+    if derives(kind, pydantic.RootModel) and name == "root":
         return Field((), kind.model_fields["root"].annotation)
     fields = record_fields(type_, names)
     if fields is None:
@@ -131,7 +131,7 @@ def _item(type_: Any, key: str | int, names: Names) -> Field:
     kind = class_of(type_)
     if kind is None or _writes_its_own_json(kind):
         return Field((key,), Any)
-    if derives(kind, RootModel):
+    if derives(kind, pydantic.RootModel):
         return item(kind.model_fields["root"].annotation, key, names)
     fields = record_fields(type_, names)
     if fields is not None and typing_extensions.is_typeddict(kind):
@@ -188,7 +188,7 @@ def array_item(type_: Any, index: int = 0) -> Any:
 
 def member_name(key: Any) -> str:
     """Return the name that a member of a dict is stored under."""
-    return key if type(key) is str else next(iter(to_jsonable_python({key: None})))
+    return key if type(key) is str else next(iter(pydantic_core.to_jsonable_python({key: None})))
 
 
 def record_fields(type_: Any, names: Names) -> dict[str, Any] | None:
@@ -196,7 +196,7 @@ def record_fields(type_: Any, names: Names) -> dict[str, Any] | None:
     kind = class_of(type_)
     if kind is None:
         return None
-    if derives(kind, BaseModel):
+    if derives(kind, pydantic.BaseModel):
         overridden = {
             name
             for decorator in kind.__pydantic_decorators__.field_serializers.values()
@@ -245,7 +245,7 @@ def _substituted(hint: Any, given: Mapping[Any, Any]) -> Any:
 
 
 def _writes_its_own_json(kind: Any) -> bool:
-    if derives(kind, BaseModel):
+    if derives(kind, pydantic.BaseModel):
         return bool(kind.__pydantic_decorators__.model_serializers)
     # A pydantic dataclass keeps its decorators in the same place.
     decorators = getattr(kind, "__pydantic_decorators__", None)
@@ -259,7 +259,7 @@ def _is_foreign(kind: Any) -> bool:
 
 
 def _takes_more(kind: Any) -> bool:
-    return derives(kind, BaseModel) and kind.model_config.get("extra") == "allow"
+    return derives(kind, pydantic.BaseModel) and kind.model_config.get("extra") == "allow"
 
 
 def _not_a_record(type_: Any, kind: Any, name: str) -> str:

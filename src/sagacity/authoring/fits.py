@@ -16,8 +16,8 @@ import typing
 import uuid
 from typing import Any, Final
 
+import pydantic
 import typing_extensions
-from pydantic import BaseModel, RootModel
 
 from sagacity.authoring.annotations import class_of, derives, is_unknown, plain, union_members
 from sagacity.authoring.fields import ARRAYS, array_item, record_fields
@@ -134,13 +134,13 @@ def _members_fit(source: Any, target: Any, given: Any, wanted: Any, depth: int) 
 
 def _has_any_shape(kind: Any) -> bool:
     """Whether values of `kind` can have any JSON, as far as this file can see."""
-    return getattr(kind, "_is_protocol", False) or derives(kind, RootModel)
+    return getattr(kind, "_is_protocol", False) or derives(kind, pydantic.RootModel)
 
 
 def _related(given: Any, wanted: Any) -> bool:
     if derives(given, wanted) or derives(wanted, given):
         return True
-    if derives(given, BaseModel) and derives(wanted, BaseModel):
+    if derives(given, pydantic.BaseModel) and derives(wanted, pydantic.BaseModel):
         # Box[Any] and Box[int] are two subclasses of Box.
         origin = given.__pydantic_generic_metadata__["origin"]
         return origin is not None and origin is wanted.__pydantic_generic_metadata__["origin"]

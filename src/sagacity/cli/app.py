@@ -12,7 +12,6 @@ import logging
 import sys
 import traceback
 from importlib import import_module
-from importlib.metadata import version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -28,23 +27,23 @@ from sagacity.errors import SagacityError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
-        "demo": "demo:demo",
-        "run": "running:run",
-        "list": "looking:list_command",
-        "show": "looking:show",
-        "log": "looking:log",
-        "watch": "watching:watch",
-        "graph": "graphing:graph",
-        "check": "checking:check",
-        "worker": "working:worker",
-        "export": "exporting:export_command",
-        "import": "importing:import_command",
-        "gc": "pruning:gc",
+        "demo": ("demo:demo", "Show a saga that succeeds and one that unwinds."),
+        "run": ("running:run", "Run one saga and wait for its end."),
+        "list": ("looking:list_command", "List sagas."),
+        "show": ("looking:show", "Show a saga as a tree."),
+        "log": ("looking:log", "Show the log of a saga."),
+        "watch": ("watching:watch", "Follow a saga until it ends, whoever drives it."),
+        "graph": ("graphing:graph", "Draw the DAG of a saga."),
+        "check": ("checking:check", "Check the DAG of every saga of a module."),
+        "worker": ("working:worker", "Be the coordinator of a store."),
+        "export": ("exporting:export_command", "Write sagas to a file."),
+        "import": ("importing:import_command", "Bring exported sagas into a store."),
+        "gc": ("pruning:gc", "Remove sagas that ended long ago."),
     }
 )
-"""Where each command is, below `sagacity.cli`, in the order in which help lists them."""
+"""Where each command is, below `sagacity.cli`, and its help in a line; in the order of the help."""
 
 
 class Commands(click.Group):
@@ -58,13 +57,18 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None when there is none of this name."""
         del ctx
-        place = COMMANDS.get(cmd_name)
-        if place is None:
+        if cmd_name not in COMMANDS:
             return None
-        module, _, name = place.partition(":")
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
         command = getattr(import_module(f"sagacity.cli.{module}"), name)
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of the commands without importing any of them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
 
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
@@ -116,7 +120,7 @@ class _EchoHandler(logging.Handler):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("sagacity"), prog_name="sagacity")
+@click.version_option(package_name="sagacity", prog_name="sagacity")
 def cli() -> None:
     """Run sagas, and look at them.
 
