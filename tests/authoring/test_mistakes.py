@@ -153,6 +153,34 @@ def test_after_takes_references_only() -> None:
     )
 
 
+OPTIONS_OF_AN_ACTION = 'node="..." (the node\'s name), after=[...], label="..."'
+OPTIONS_OF_A_SAGA = 'node="..." (the node\'s name), after=[...]'
+
+
+@pytest.mark.parametrize(
+    ("args", "options", "given"),
+    [
+        ((), {"name": "x"}, "name=..."),
+        ((), {"node": "x", "name": "x", "afer": []}, "name=..., afer=..."),
+        (("x",), {}, "'x'"),
+    ],
+)
+def test_options_that_do_not_exist_are_answered_with_those_that_do(
+    args: Any, options: Any, given: str
+) -> None:
+    """Also with how a node gets its name, which is called `name=` elsewhere."""
+
+    @saga
+    def inner() -> int:
+        return add.node(1)
+
+    loose_inner: Any = inner
+    for loose, known in ((loose_add, OPTIONS_OF_AN_ACTION), (loose_inner, OPTIONS_OF_A_SAGA)):
+        with pytest.raises(TraceError) as caught:
+            loose.options(*args, **options)
+        assert str(caught.value) == f"{loose.name}.options({given}): the options are {known}"
+
+
 def test_a_use_of_a_reference_ends_the_trace_and_is_told_with_the_rest() -> None:
     """The error is a `TraceError` and a `DagError`: what was found before is in it."""
     with pytest.raises(TraceError) as caught:

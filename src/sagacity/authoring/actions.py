@@ -13,10 +13,10 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, cast, o
 
 from sagacity.authoring.annotations import Names, enclosing_names
 from sagacity.authoring.context import Context
+from sagacity.authoring.node_options import NodeOptions, node_options, telling_options
 from sagacity.authoring.recording import current_trace
-from sagacity.authoring.references import Reference, facts_of
+from sagacity.authoring.references import Reference
 from sagacity.authoring.signatures import read_signature
-from sagacity.authoring.tracing import NodeOptions
 from sagacity.authoring.typed_action import ActionOptions, TypedAction, typed_action
 from sagacity.authoring.undoing import DeclaredUndo, read_undo
 from sagacity.errors import DagError, TraceError
@@ -61,6 +61,7 @@ class DeclaredAction(Generic[P, R]):
         maker: NodeMaker[P, R] = NodeMaker(self, NodeOptions())
         return maker.node(*args, **kwargs)
 
+    @telling_options
     def options(
         self, *, node: str | None = None, after: Iterable[object] = (), label: str | None = None
     ) -> NodeMaker[P, R]:
@@ -68,6 +69,9 @@ class DeclaredAction(Generic[P, R]):
 
         `node` is its name (else the action's); `after` are references to nodes that
         it waits for without needing their output; `label` is for people.
+
+        Raises:
+            TraceError: there is no such option.
         """
         return NodeMaker(self, node_options(node, after, label))
 
@@ -179,18 +183,6 @@ class NodeMaker(Generic[P, R]):
         )
         # A reference, typed as what it stands for.
         return cast("R", trace.add_action(self.declared.typed, args, kwargs, self.chosen))
-
-
-def node_options(node: str | None, after: Iterable[object], label: str | None) -> NodeOptions:
-    """Return what `.options(...)` was given.
-
-    Raises:
-        TraceError: `after` is one reference and not a list.
-    """
-    if isinstance(after, Reference):
-        text = facts_of(after).text
-        raise TraceError(f"after= takes a list of references: after=[{text}]")
-    return NodeOptions(node, tuple(after), label)
 
 
 def _refuse_references(name: str, arguments: Iterable[object]) -> None:

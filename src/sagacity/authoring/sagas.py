@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Generic, TypeVar, cast, overload
 
-from sagacity.authoring.actions import DeclaredAction, NodeMaker, node_options
+from sagacity.authoring.actions import DeclaredAction, NodeMaker
 from sagacity.authoring.annotations import Names
 from sagacity.authoring.arguments import holds_reference
 from sagacity.authoring.codecs import NoCodecError, codec_for
 from sagacity.authoring.discovery import reachable_values
 from sagacity.authoring.given import GivenParams
 from sagacity.authoring.mistakes import Flaw, report
+from sagacity.authoring.node_options import NodeOptions, node_options, telling_options
 from sagacity.authoring.recording import current_trace, record
 from sagacity.authoring.references import Reference, facts_of
 from sagacity.authoring.saga_options import SagaOptions, choice_of, is_plain, saga_flaws
 from sagacity.authoring.signatures import UNSTATED, Parameter, Typed, read_signature
-from sagacity.authoring.tracing import NodeOptions, Trace
+from sagacity.authoring.tracing import Trace
 from sagacity.authoring.typed_action import TypedAction
 from sagacity.core.dag import Dag, OnStuck, Siblings
 from sagacity.core.values import NULL, Json
@@ -184,10 +185,15 @@ class Saga(Generic[P, R]):
         """
         return self.add_to_trace(params, NodeOptions())
 
+    @telling_options
     def options(
         self, *, node: str | None = None, after: Iterable[object] = ()
     ) -> SubsagaMaker[P, R]:
-        """Say more of the subsaga: its name, and nodes that it waits for."""
+        """Say more of the subsaga: its name, and nodes that it waits for.
+
+        Raises:
+            TraceError: there is no such option.
+        """
         return SubsagaMaker(self, node_options(node, after, None))
 
     # -- tracing ---------------------------------------------------------------

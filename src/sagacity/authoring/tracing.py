@@ -6,12 +6,12 @@ Edges come from the references in the arguments and from `after=`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.authoring.annotations import admits_none, in_words
 from sagacity.authoring.arguments import Binder
 from sagacity.authoring.mistakes import Mistakes
+from sagacity.authoring.node_options import NodeOptions
 from sagacity.authoring.parents import ParentSets
 from sagacity.authoring.references import Facts, Reference, Tracing, facts_of
 from sagacity.core.bindings import Const, OutputOf, ParamsOf
@@ -30,15 +30,6 @@ if TYPE_CHECKING:
     from sagacity.core.bindings import Binding
     from sagacity.core.dag import Dag
     from sagacity.core.values import Json
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NodeOptions:
-    """What `.options(...)` says of a node; None: as the action says."""
-
-    node: str | None = None
-    after: tuple[object, ...] = ()
-    label: str | None = None
 
 
 _DEFAULT_OPTIONS: Final = NodeOptions()

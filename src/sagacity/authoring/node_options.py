@@ -1,0 +1,62 @@
+"""What `.options(...)` says of a node, whether of an action or of a saga."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
+
+from sagacity.authoring.references import Reference, facts_of
+from sagacity.errors import TraceError
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+_IN_WORDS: Final = {
+    "node": 'node="..." (the node\'s name)',
+    "after": "after=[...]",
+    "label": 'label="..."',
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NodeOptions:
+    """What `.options(...)` says of a node; None: as the action says."""
+
+    node: str | None = None
+    after: tuple[object, ...] = ()
+    label: str | None = None
+
+
+def node_options(node: str | None, after: Iterable[object], label: str | None) -> NodeOptions:
+    """Return what `.options(...)` was given.
+
+    Raises:
+        TraceError: `after` is one reference and not a list.
+    """
+    if isinstance(after, Reference):
+        text = facts_of(after).text
+        raise TraceError(f"after= takes a list of references: after=[{text}]")
+    return NodeOptions(node, tuple(after), label)
+
+
+def telling_options(method: _Method) -> _Method:
+    """Let `.options(...)` answer what it does not take with what it does take.
+
+    Not by `**unknown` in its signature: type checkers would then take anything.
+    """
+    known = list(inspect.signature(method).parameters)[1:]
+
+    @functools.wraps(method)
+    def checked(declared: Any, *args: object, **options: Any) -> Any:
+        unknown = [f"{each!r:.40}" for each in args]
+        unknown += [f"{each}=..." for each in options if each not in known]
+        if unknown:
+            raise TraceError(
+                f"{declared.name}.options({', '.join(unknown)}): "
+                f"the options are {', '.join(_IN_WORDS[each] for each in known)}"
+            )
+        return method(declared, **options)
+
+    return cast("_Method", checked)
