@@ -70,7 +70,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         f'{in_add}, parameter "one": trip is Trip, not int',
         f"{in_add}, parameter \"two\": 'x': no int: {NO_INTEGER}",
         f"{third}: after= names trip, which is no node",
-        f"{third}: missing a required argument: 'one' (add(one: int, two: int = 2))",
+        f'{third}: action "add" is not given "one"; it takes one, two',
         f'saga "s", node "careless": action "careless" has no undo: {SAY_WHICH}',
         'saga "s": its output: pay is Payment, not str',
     )
@@ -150,6 +150,105 @@ def test_after_takes_references_only() -> None:
 
     assert mistakes_in(declare) == (
         'saga "s", node "add": after= takes references to nodes, not \'pay\'',
+    )
+
+
+@action(read_only=True)
+async def mix(ctx: Context, base: int, colour: str, *, shade: int, gloss: int = 0) -> int:
+    return base
+
+
+TAKES = "takes base, colour, shade (by name), gloss (by name)"
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "texts"),
+    [
+        # One that is unknown and one that is missing are one mistake, however unlike.
+        ((1, "red"), {"m": 1}, [f'has no input "m"; did you mean "shade"? It {TAKES}']),
+        ((1, "red"), {"shad": 1}, [f'has no input "shad"; did you mean "shade"? It {TAKES}']),
+        (
+            (1,),
+            {"color": "red", "sade": 1},
+            [
+                f'has no input "color"; did you mean "colour"? It {TAKES}',
+                f'has no input "sade"; did you mean "shade"? It {TAKES}',
+            ],
+        ),
+        # A hint can be at one that may be left out; then what is missing is told as well.
+        (
+            (1, "red"),
+            {"glos": 1, "zzz": 2},
+            [
+                f'has no input "glos"; did you mean "gloss"? It {TAKES}',
+                f'has no input "zzz"; did you mean "shade"? It {TAKES}',
+            ],
+        ),
+        (
+            (),
+            {"zzz": 2},
+            [
+                f'has no input "zzz"; it {TAKES}',
+                f'is not given "base", "colour", "shade"; it {TAKES}',
+            ],
+        ),
+        ((1, "red"), {"shade": 1, "zzz": 2}, [f'has no input "zzz"; it {TAKES}']),
+        (
+            (1, "red", 3),
+            {"shade": 1},
+            [f"is given 3 inputs by position, and at most 2 can be; it {TAKES}"],
+        ),
+        (
+            (1, "red"),
+            {"shade": 1, "colour": "blue"},
+            [f'is given "colour" both by position and by name; it {TAKES}'],
+        ),
+    ],
+)
+def test_calls_that_do_not_fit_an_action_say_what_it_takes(
+    args: Any, kwargs: Any, texts: list[str]
+) -> None:
+    """Each mistake once: a misspelt input is not told as a missing one, too."""
+    loose_mix: Any = mix
+
+    def declare() -> None:
+        @saga
+        def s() -> None:
+            loose_mix.node(*args, **kwargs)
+
+    assert mistakes_in(declare) == tuple(
+        f'saga "s", node "mix": action "mix" {text}' for text in texts
+    )
+
+
+def test_an_action_without_inputs_says_so() -> None:
+    """There is nothing to list then."""
+    loose: Any = careless
+
+    def declare() -> None:
+        @saga
+        def s() -> None:
+            loose.node(x=1)
+
+    assert mistakes_in(declare)[-1] == (
+        'saga "s", node "careless": action "careless" has no input "x"; it takes none'
+    )
+
+
+MISSPELT = 'action "add" has no input "tow"; did you mean "two"? It takes one, two'
+
+
+def test_what_fits_of_a_call_is_checked_though_the_rest_does_not_fit() -> None:
+    """All mistakes are told at once, those of one call too."""
+
+    def declare() -> None:
+        @saga
+        def s(trip: Trip) -> None:
+            loose_add.node(trip, tow=2)
+
+    assert mistakes_in(declare) == (
+        f'saga "s", node "add": {MISSPELT}',
+        'saga "s", node "add", parameter "one": trip is Trip, not int',
     )
 
 

@@ -50,8 +50,6 @@ class Signature:
     parameters: Mapping[str, Parameter]
     result: Typed
     flaws: tuple[Flaw, ...]
-    calls: inspect.Signature
-    """The same parameters, to check calls of `.node(...)` with."""
 
 
 def read_signature(function: Callable[..., Any], names: Names, *, takes_context: bool) -> Signature:
@@ -85,7 +83,6 @@ def read_signature(function: Callable[..., Any], names: Names, *, takes_context:
         parameters,
         _typed(raw.return_annotation, function, names, flaws, ""),
         tuple(flaws),
-        inspect.Signature([entry for entry in entries if entry.kind not in _VARIADIC]),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.authoring.annotations import admits_none, in_words
 from sagacity.authoring.arguments import Binder
+from sagacity.authoring.calls import read_call
 from sagacity.authoring.mistakes import Mistakes
 from sagacity.authoring.node_options import NodeOptions
 from sagacity.authoring.parents import ParentSets
@@ -68,11 +69,8 @@ class Trace:
         self._check_action(action, name)
         inputs: dict[str, Binding] = {}
         groups = [self._after(chosen.after, name)]
-        try:
-            bound = action.signature.calls.bind(*args, **kwargs).arguments
-        except TypeError as error:
-            bound = {}
-            self.mistakes.add(f"{error} ({action.name}{action.signature.calls})", node=name)
+        bound, flaws = read_call(action.name, action.signature.parameters, args, kwargs)
+        self.mistakes.add_flaws(flaws, node=name)
         for parameter, argument in bound.items():
             binder = self._binder(name, parameter)
             wanted = action.signature.parameters[parameter].value
