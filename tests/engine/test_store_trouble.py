@@ -423,6 +423,28 @@ async def test_an_observer_that_fails_harms_nobody(
     assert (EventKind.FINISHED, "") in facts.kinds(handle.id)
 
 
+async def test_only_an_error_nobody_expected_is_logged_with_its_traceback(
+    world: World, facts: Facts, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A store in trouble is one line each time; a bug is to be found by where it was raised."""
+
+    def a_bug() -> Exception:
+        return RuntimeError("nobody thought of this")
+
+    store = FaultyStore(MemoryStore())
+    async with Sec(store, registry_of(world), observers=[facts]) as sec:
+        handle = await sec.create(LINE)
+        store.fail("append", times=2)
+        store.fail("append", error=a_bug, skip=2)
+        with pytest.raises(RuntimeError):
+            await handle.start()
+        await facts.until_trouble(3)
+    logged = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.exc_info is not None for record in logged] == [False, False, True]
+    assert f"saga {handle.id}: RuntimeError: nobody thought of this" in caplog.text
+    assert "testing/faults.py" in caplog.text
+
+
 async def test_a_fault_injected_error_is_a_store_error() -> None:
     """So that the engine treats it as one."""
     store = FaultyStore(MemoryStore())

@@ -24,7 +24,7 @@ from sagacity.engine.journal import Ledger
 from sagacity.engine.slots import Slots
 from sagacity.engine.summaries import state_of_stored
 from sagacity.engine.tasks import TaskSet
-from sagacity.errors import CoordinatorClosed, NotOwner, StoreError
+from sagacity.errors import CoordinatorClosed, NotOwner, SagacityError, StoreError
 from sagacity.ports.store import Append, NewSaga, SagaHead, SagaStatus, Summary
 
 if TYPE_CHECKING:
@@ -349,7 +349,9 @@ class Driving:
 
     def report(self, saga_id: UUID | None, error: Exception) -> None:
         """Tell logs and observers of an error that harms at most this saga."""
-        log.error("saga %s: %s: %s", saga_id, type(error).__name__, error)
+        # What sagacity raises on purpose says all in its text; a store in trouble says it often.
+        trace = None if isinstance(error, SagacityError) else error
+        log.error("saga %s: %s: %s", saga_id, type(error).__name__, error, exc_info=trace)
         for observer in self._observers:
             try:
                 observer.trouble(saga_id, error)
