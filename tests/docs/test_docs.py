@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
 import subprocess
@@ -25,18 +26,37 @@ def blocks(page: Path, language: str) -> list[str]:
     )
 
 
-def test_the_first_saga_of_the_readme_does_what_it_says(tmp_path: Path) -> None:
-    """The README's program prints the README's output."""
-    (program,) = blocks(ROOT / "README.md", "python")
-    shown = blocks(ROOT / "README.md", "text")[1]
-    (tmp_path / "trips.py").write_text(program)
-
-    done = subprocess.run(
-        [sys.executable, "trips.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+def run_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python as a reader of the README does."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "SAGACITY_STORE": "sqlite:///trips.db"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
-    assert done.stderr == ""
-    assert done.stdout == shown
+
+def test_the_first_saga_of_the_readme_does_what_it_says(tmp_path: Path) -> None:
+    """Its commands and its program print the README's output."""
+    trips, program = blocks(ROOT / "README.md", "python")
+    _, shown, shown_by_program = blocks(ROOT / "README.md", "text")
+    (tmp_path / "trips.py").write_text(trips)
+    (tmp_path / "program.py").write_text(program)
+
+    short = run_in(tmp_path, "-m", "sagacity", "run", "trips:book_trip", "--params", "3")
+    long = run_in(tmp_path, "-m", "sagacity", "run", "trips:book_trip", "--params", "30")
+    ran = run_in(tmp_path, "program.py")
+
+    assert short.stdout == shown
+    assert "cancelled hotel for 30 days\ncancelled flight for 30 days\n" in long.stderr
+    assert (ran.stdout, ran.stderr) == (shown_by_program, "")
+
+
+def test_the_first_saga_of_the_readme_is_short() -> None:
+    """Twenty lines, with those that the formatter leaves blank."""
+    assert len(blocks(ROOT / "README.md", "python")[0].splitlines()) <= 20
 
 
 def test_the_state_machine_is_drawn_from_the_table() -> None:
