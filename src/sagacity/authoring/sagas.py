@@ -27,11 +27,11 @@ from sagacity.core.values import NULL, Json
 from sagacity.errors import DagError, TraceError, ValueNotStorable
 
 P = TypeVar("P")
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 S = TypeVar("S")
 
 
-class Saga(Generic[P, R]):
+class Saga(Generic[P, R_co]):
     """A saga: params of type P (None: it takes none) and a result of type R.
 
     Its DAG is traced when it is declared; that of a dynamic one at each create.
@@ -165,18 +165,18 @@ class Saga(Generic[P, R]):
         codec = codec_for(None) if parameter is None else parameter.value.codec
         return cast("P", codec.read(text))
 
-    def decode_output(self, output: Json) -> R:
+    def decode_output(self, output: Json) -> R_co:
         """Return the result that a stored output stands for.
 
         Raises:
             ValueError: stored by other code, whose result had another type.
         """
-        return cast("R", self._result.codec.decode(output))
+        return cast("R_co", self._result.codec.decode(output))
 
     @overload
     def node(self: Saga[None, S], /) -> S: ...
     @overload
-    def node(self, params: P, /) -> R: ...
+    def node(self, params: P, /) -> R_co: ...
     def node(self, params: Any = None, /) -> Any:
         """Make this saga a subsaga of the saga that is being traced; return its output.
 
@@ -188,7 +188,7 @@ class Saga(Generic[P, R]):
     @telling_options
     def options(
         self, *, node: str | None = None, after: Iterable[object] = ()
-    ) -> SubsagaMaker[P, R]:
+    ) -> SubsagaMaker[P, R_co]:
         """Say more of the subsaga: its name, and nodes that it waits for.
 
         Raises:
@@ -270,16 +270,16 @@ class Saga(Generic[P, R]):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SubsagaMaker(Generic[P, R]):
+class SubsagaMaker(Generic[P, R_co]):
     """A saga with what `.options(...)` said of it as a subsaga."""
 
-    saga: Saga[P, R]
+    saga: Saga[P, R_co]
     chosen: NodeOptions
 
     @overload
     def node(self: SubsagaMaker[None, S], /) -> S: ...
     @overload
-    def node(self, params: P, /) -> R: ...
+    def node(self, params: P, /) -> R_co: ...
     def node(self, params: Any = None, /) -> Any:
         """Make the subsaga; return its output.
 
