@@ -445,6 +445,18 @@ async def test_only_an_error_nobody_expected_is_logged_with_its_traceback(
     assert "testing/faults.py" in caplog.text
 
 
+async def test_trouble_that_is_of_no_saga_is_not_logged_as_one(
+    world: World, facts: Facts, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Looking for sagas to go on with is the coordinator's own work."""
+    store = FaultyStore(MemoryStore())
+    store.fail("take")
+    async with Sec(store, registry_of(world), observers=[facts]):
+        await facts.until_trouble()
+    assert "coordinator: FaultInjectedError: injected: take fails" in caplog.text
+    assert "None" not in caplog.text
+
+
 async def test_a_fault_injected_error_is_a_store_error() -> None:
     """So that the engine treats it as one."""
     store = FaultyStore(MemoryStore())

@@ -351,7 +351,8 @@ class Driving:
         """Tell logs and observers of an error that harms at most this saga."""
         # What sagacity raises on purpose says all in its text; a store in trouble says it often.
         trace = None if isinstance(error, SagacityError) else error
-        log.error("saga %s: %s: %s", saga_id, type(error).__name__, error, exc_info=trace)
+        whose = "coordinator" if saga_id is None else f"saga {saga_id}"
+        log.error("%s: %s: %s", whose, type(error).__name__, error, exc_info=trace)
         for observer in self._observers:
             try:
                 observer.trouble(saga_id, error)
