@@ -30,7 +30,8 @@ TAIL = """\
 
 * `failed` had no effect: there is nothing to take back. `unknown` failed too, but an effect is
   possible: it is undone like a success.
-* `started` again, and `undo_started` again, are legal only after an interruption: the log has an
+* `started` again, and `undo_started` again, are legal only after an attempt that failed and is
+  retried (`attempt_failed`, `undo_attempt_failed`) or was interrupted: then the log has an
   `adopted` in between.
 * From `started` straight to an undo: the attempt was interrupted while the saga unwinds, and its
   undo accepts an unknown outcome.

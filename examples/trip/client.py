@@ -86,22 +86,16 @@ class TripClient:
         raise AssertionError
 
     async def cancel(self, ctx: Context[TripClient], service: str, trip: str) -> None:
-        """Ask until the service has cancelled, a few times; booked or not, then nothing is held.
+        """Ask once; booked or not, nothing is held when the service has answered.
 
         Raises:
-            NoAnswerError: it did not answer any of them.
+            NoAnswerError: it did not answer; the engine asks again.
             UndoFailed: it refuses, and will not change its mind.
         """
-        for pause_seconds in (*PAUSES_SECONDS, None):
-            try:
-                await self._post(ctx, service, Verb.CANCEL, trip, 0)
-                return
-            except NoAnswerError:
-                if pause_seconds is None:
-                    raise
-                await asyncio.sleep(pause_seconds)
-            except RefusedError as error:
-                raise UndoFailed(str(error)) from error
+        try:
+            await self._post(ctx, service, Verb.CANCEL, trip, 0)
+        except RefusedError as error:
+            raise UndoFailed(str(error)) from error
 
     async def _post(
         self, ctx: Context[TripClient], service: str, verb: Verb, trip: str, amount: int

@@ -1,7 +1,8 @@
 """The trip: pay, then book hotel, flight and car at the same time, then sum up.
 
-Nothing here retries a do or decides what a failure means for the others; an action
-says which of the three outcomes it met, and each undo takes back what there is.
+Nothing here decides what a failure means for the others; an action says which of the
+three outcomes it met, and each undo takes back what there is. Cancelling is tried a
+few times, and then a person is asked.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from examples.trip.client import Receipt, TripClient
-from sagacity import Context, action, saga
+from sagacity import Context, Retry, action, saga
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,13 @@ class Summary:
     bookings: tuple[str, ...]
 
 
+CANCEL = Retry(attempts=6, backoff=0.05, max_delay=0.8)
+
 # Unknown outcomes reach the undo, as None: the service finds the charge by the effect
 # key, or keeps a tombstone against one that is still on its way.
 
 
-@action
+@action(undo_retry=CANCEL)
 async def charge_card(ctx: Context[TripClient], trip: Trip) -> Payment:
     amount = trip.hotel + trip.flight + trip.car
     return await ctx.deps.book(Payment, ctx, "payment", trip.name, amount)
@@ -70,7 +73,7 @@ async def refund_card(ctx: Context[TripClient], payment: Payment | None, trip: T
 # undo always has a booking to cancel.
 
 
-@action(atomic=True)
+@action(atomic=True, undo_retry=CANCEL)
 async def book_hotel(ctx: Context[TripClient], trip: Trip) -> Hotel:
     return await ctx.deps.book_surely(Hotel, ctx, "hotel", trip.name, trip.hotel)
 
@@ -80,7 +83,7 @@ async def cancel_hotel(ctx: Context[TripClient], hotel: Hotel) -> None:
     await ctx.deps.cancel(ctx, "hotel", hotel.trip)
 
 
-@action
+@action(undo_retry=CANCEL)
 async def book_flight(ctx: Context[TripClient], trip: Trip) -> Flight:
     return await ctx.deps.book(Flight, ctx, "flight", trip.name, trip.flight)
 
@@ -90,7 +93,7 @@ async def cancel_flight(ctx: Context[TripClient], flight: Flight | None, trip: T
     await ctx.deps.cancel(ctx, "flight", trip.name)
 
 
-@action
+@action(undo_retry=CANCEL)
 async def book_car(ctx: Context[TripClient], trip: Trip) -> Car:
     return await ctx.deps.book(Car, ctx, "car", trip.name, trip.car)
 

@@ -11,6 +11,7 @@ from sagacity.core.builder import DagBuilder
 from sagacity.core.builder import NodeFactory as Node
 from sagacity.core.dag import Dag
 from sagacity.core.outcome import Abandoned, NodeError, Outcome, Stuck, Succeeded, Unwound
+from sagacity.core.policies import Retry
 from sagacity.core.views import EventView, NodeView, SagaSummary, SagaView
 from sagacity.errors import (
     ActionFailed,
@@ -68,6 +69,7 @@ __all__ = [
     "NotSteno",
     "Outcome",
     "Page",
+    "Retry",
     "Saga",
     "SagaAbandoned",
     "SagaEnded",

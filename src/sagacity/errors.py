@@ -88,13 +88,15 @@ class TraceError(SagacityError):
 class ActionFailed(SagacityError):
     """Raise this in an action: it definitely failed and definitely left no effect.
 
-    The saga unwinds and this node is not undone. `data` is stored with the
-    error and must be JSON-able.
+    It is retried if the action's policy says so, and not if it is `final`. Then the
+    saga unwinds and this node is not undone. `data` is stored with the error and must
+    be JSON-able.
     """
 
-    def __init__(self, message: str, data: Any = None) -> None:
+    def __init__(self, message: str, data: Any = None, *, final: bool = False) -> None:
         self.message: Final = message
         self.data: Final = data
+        self.final: Final = final
         super().__init__(message)
 
 

@@ -7,8 +7,9 @@ from uuid import UUID
 import pytest
 
 from sagacity.authoring import Context, Saga
-from sagacity.core.dag import Dag, NodeKind
+from sagacity.core.dag import Dag
 from sagacity.core.data import SagaData
+from sagacity.core.nodes import NodeKind
 from sagacity.core.values import NULL
 from sagacity.errors import DagError
 

@@ -8,7 +8,7 @@ import pytest
 from sagacity.authoring import Context, action, make_context, saga
 from sagacity.authoring.typed_action import TypedAction
 from sagacity.core.actions import Action, ActionRegistry
-from sagacity.core.dag import Undoing
+from sagacity.core.nodes import Undoing
 from sagacity.errors import DagError, ValueNotStorable
 from tests.authoring.driving import finished, mistakes_in
 
@@ -123,12 +123,20 @@ def test_options_that_cannot_be_are_refused_at_once(options: dict[str, Any], tex
         action(**options)
 
 
-@pytest.mark.parametrize("option", ["retry", "undo_retry", "timeout"])
-def test_policies_that_do_not_exist_yet_are_refused(option: str) -> None:
-    """A policy that nothing would follow is not taken silently."""
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"retry": 3}, r"retry=3 must be a Retry\(\.\.\.\)"),
+        ({"undo_retry": None}, r"undo_retry=None must be a Retry"),
+        ({"timeout": 0}, "timeout=0: it is a number of seconds above 0"),
+        ({"undo_timeout": float("nan")}, "undo_timeout=nan: it is a number of seconds above 0"),
+    ],
+)
+def test_policies_that_cannot_be_are_refused_at_once(options: dict[str, Any], text: str) -> None:
+    """They would be followed only when something has gone wrong."""
     decorate: Any = action
-    with pytest.raises(TypeError, match=option):
-        decorate(**{option: 1})
+    with pytest.raises(ValueError, match=text):
+        decorate(**options)
 
 
 async def no_context() -> int:

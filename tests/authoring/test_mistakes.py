@@ -252,7 +252,9 @@ def test_what_fits_of_a_call_is_checked_though_the_rest_does_not_fit() -> None:
     )
 
 
-OPTIONS_OF_AN_ACTION = 'node="..." (the node\'s name), after=[...], label="..."'
+OPTIONS_OF_AN_ACTION = (
+    'node="..." (the node\'s name), after=[...], label="...", retry=Retry(...), timeout=seconds'
+)
 OPTIONS_OF_A_SAGA = 'node="..." (the node\'s name), after=[...]'
 
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sagacity.authoring import Context, Saga, action, saga
 from sagacity.core.bindings import Const, ParamsOf
-from sagacity.core.dag import NodeKind
 from sagacity.core.definition import definition_of
+from sagacity.core.nodes import NodeKind
 from sagacity.errors import DagError, TraceError, ValueNotStorable
 from tests.authoring.driving import mistakes_in, parents_of, run
 

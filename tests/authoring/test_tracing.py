@@ -7,8 +7,10 @@ from pydantic import BaseModel
 
 from sagacity.authoring import Context, Saga, action, saga
 from sagacity.core.bindings import Const, ListOf, ObjectOf, OutputOf, ParamsOf
-from sagacity.core.dag import MAX_NODES, NodeKind, OnStuck, Siblings, Undoing
+from sagacity.core.dag import OnStuck, Siblings
+from sagacity.core.dag_mistakes import MAX_NODES
 from sagacity.core.definition import definition_of
+from sagacity.core.nodes import NodeKind, Undoing
 from sagacity.errors import TraceError
 from tests.authoring.driving import mistakes_in, parents_of, run
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sagacity.authoring import Context, action, make_context, saga
-from sagacity.core.dag import Undoing
+from sagacity.core.nodes import Undoing
 from sagacity.errors import DagError
 from tests.authoring.driving import finished
 

@@ -4,7 +4,8 @@ import pytest
 
 from sagacity.core.actions import ActionFunc, ActionRegistry, is_async
 from sagacity.core.builder import NodeFactory
-from sagacity.core.dag import Dag, Node, NodeKind, Undoing
+from sagacity.core.dag import Dag
+from sagacity.core.nodes import Node, NodeKind, Undoing
 from sagacity.core.paths import MAX_NAME_CHARS
 from sagacity.errors import DagError, ValueNotStorable
 from tests.engine.world import PlainAction

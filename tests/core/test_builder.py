@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from sagacity.core.actions import ActionFunc
 from sagacity.core.bindings import Const, OutputOf
 from sagacity.core.builder import DagBuilder, NodeFactory, NodeSpec
-from sagacity.core.dag import Dag, Node, NodeKind, OnStuck, Siblings, Undoing
+from sagacity.core.dag import Dag, OnStuck, Siblings
 from sagacity.core.definition import definition_of
+from sagacity.core.nodes import Node, NodeKind, Undoing
 from sagacity.core.paths import MAX_NAME_CHARS
 from sagacity.core.planner import plan
 from sagacity.core.state import SagaState

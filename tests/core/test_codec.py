@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sagacity.core.codec import LoggedEvent, decode_log, decode_record, encode_record
 from sagacity.core.events import (
     Adopted,
+    AttemptFailed,
     Created,
     Effect,
     ErrorKind,
@@ -24,6 +25,7 @@ from sagacity.core.events import (
     Started,
     StartRequested,
     Succeeded,
+    UndoAttemptFailed,
     UndoFailed,
     UndoFinished,
     UndoStarted,
@@ -57,6 +59,17 @@ GOLDEN: Sequence[tuple[bytes, Event]] = (
     (b'["undo_started",3,1]', UndoStarted(3, 1)),
     (b'["undo_finished",3,"undone"]', UndoFinished(3, How.UNDONE)),
     (b'["undo_finished",3,"nothing"]', UndoFinished(3, How.NOTHING)),
+    (b'["started",2,1,1700000009000]', Started(2, 1, 1700000009000)),
+    (b'["undo_started",2,1,1700000009000]', UndoStarted(2, 1, 1700000009000)),
+    (
+        b'["attempt_failed",1,"possible",["timed_out","late","",false,null,""],1700000001000]',
+        AttemptFailed(1, ErrorRecord(ErrorKind.TIMED_OUT, "late"), Effect.POSSIBLE, 1700000001000),
+    ),
+    (
+        b'["undo_attempt_failed",1,["exception","no","",false,null,""],1700000001000]',
+        UndoAttemptFailed(1, BARE, 1700000001000),
+    ),
+    (b'["undo_finished",3,"gone"]', UndoFinished(3, How.GONE)),
     (b'["undo_failed",3,["exception","no","",false,null,""]]', UndoFailed(3, BARE)),
     (
         b'["undo_failed",3,["injected","no","",true,null,""]]',

@@ -6,7 +6,9 @@ from hypothesis import given
 
 from sagacity.core.bindings import Binding, Const, ListOf, ObjectOf, OutputOf, ParamsOf
 from sagacity.core.builder import NodeFactory
-from sagacity.core.dag import MAX_EDGES, MAX_NODES, Dag, Node, NodeKind, Undoing
+from sagacity.core.dag import Dag
+from sagacity.core.dag_mistakes import MAX_EDGES, MAX_NODES
+from sagacity.core.nodes import Node, NodeKind, Undoing
 from sagacity.core.paths import MAX_NAME_CHARS
 from sagacity.errors import DagError, LogCorrupt, NoSuchNode
 from sagacity.testing.strategies import dags

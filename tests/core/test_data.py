@@ -2,8 +2,9 @@ import pytest
 
 from sagacity.core.bindings import Binding, Const, ListOf, ObjectOf, OutputOf, ParamsOf
 from sagacity.core.builder import NodeFactory
-from sagacity.core.dag import Dag, Node, NodeKind
+from sagacity.core.dag import Dag
 from sagacity.core.data import SagaData
+from sagacity.core.nodes import Node, NodeKind
 from tests.recovery.shapes import acts, named, staged
 
 

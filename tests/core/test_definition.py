@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from sagacity.core.bindings import Const, ListOf, OutputOf, ParamsOf
 from sagacity.core.builder import DagBuilder, NodeFactory
-from sagacity.core.dag import Dag, Node, NodeKind, OnStuck, Siblings, Undoing
+from sagacity.core.dag import Dag, OnStuck, Siblings
 from sagacity.core.definition import constants_of, dag_of, definition_of, read_constants
+from sagacity.core.nodes import Node, NodeKind, Undoing
 from sagacity.errors import LogCorrupt
 from sagacity.testing.strategies import dags, plain_dags
 from tests.recovery.shapes import acts, named, staged

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from sagacity.core.agenda import StuckReason
 from sagacity.core.bindings import OutputOf
 from sagacity.core.events import (
     Created,
@@ -34,7 +35,7 @@ from sagacity.core.outcome import (
 from sagacity.core.outcome import (
     Succeeded as SagaSucceeded,
 )
-from sagacity.core.state import SagaState, StuckReason, replay
+from sagacity.core.state import SagaState, replay
 from sagacity.core.values import NULL
 from sagacity.errors import LogCorrupt
 from tests.recovery.shapes import named

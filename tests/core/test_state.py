@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sagacity.core.agenda import Direction, StuckReason
 from sagacity.core.dag import Dag, OnStuck
 from sagacity.core.events import (
     Adopted,
@@ -25,7 +26,7 @@ from sagacity.core.events import (
     Unwinding,
 )
 from sagacity.core.planner import Finish, plan
-from sagacity.core.state import Direction, SagaState, StuckReason, replay
+from sagacity.core.state import SagaState, replay
 from sagacity.core.transitions import NodeStatus
 from sagacity.core.values import NULL
 from sagacity.errors import LogCorrupt

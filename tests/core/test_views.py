@@ -2,8 +2,9 @@ from uuid import UUID
 
 import pytest
 
+from sagacity.core.agenda import Direction
 from sagacity.core.codec import LoggedEvent
-from sagacity.core.dag import Dag, Node, NodeKind
+from sagacity.core.dag import Dag
 from sagacity.core.events import (
     Adopted,
     Created,
@@ -23,8 +24,8 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
+from sagacity.core.nodes import Node, NodeKind
 from sagacity.core.outcome import NodeError, Unwound
-from sagacity.core.state import Direction
 from sagacity.core.transitions import NodeStatus
 from sagacity.core.views import NodeView, SagaView, event_view, fold_log, nodes_of, view_of
 from sagacity.errors import LogCorrupt, NoSuchNode

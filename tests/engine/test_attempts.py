@@ -11,8 +11,9 @@ import pytest
 from sagacity import ActionFailed, ActionFunc, Sec, Stuck, Succeeded, UndoFailed, Unwound
 from sagacity.core.bindings import ParamsOf
 from sagacity.core.builder import NodeFactory
-from sagacity.core.dag import Dag, Node, NodeKind, OnStuck, Siblings, Undoing
+from sagacity.core.dag import Dag, OnStuck, Siblings
 from sagacity.core.events import MAX_MESSAGE_CHARS, MAX_TRACEBACK_CHARS, Effect, ErrorKind
+from sagacity.core.nodes import Node, NodeKind, Undoing
 from sagacity.core.outcome import NodeError
 from sagacity.core.views import SagaView
 from sagacity.stores.memory import MemoryStore

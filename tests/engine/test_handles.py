@@ -19,12 +19,13 @@ from sagacity import (
     UndoFailed,
     Unwound,
 )
+from sagacity.core.agenda import Direction
 from sagacity.core.bindings import OutputOf
 from sagacity.core.builder import NodeFactory
 from sagacity.core.codec import encode_record
-from sagacity.core.dag import Dag, Node, NodeKind, Undoing
+from sagacity.core.dag import Dag
 from sagacity.core.events import FinalState, Finished
-from sagacity.core.state import Direction
+from sagacity.core.nodes import Node, NodeKind, Undoing
 from sagacity.engine.inbox import inject_command
 from sagacity.errors import NoSuchNode, StoreCorrupt
 from sagacity.ports.store import Append, InboxCommand, SagaStatus, Summary

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from sagacity import ActionFailed, ActionFunc, ActionRegistry, Client, Sec, Succeeded, Unwound
-from sagacity.core.dag import Undoing
 from sagacity.core.events import EventKind
+from sagacity.core.nodes import Undoing
 from sagacity.engine.inbox import start_command
 from sagacity.errors import DagError, NotOwner
 from sagacity.stores.memory import MemoryStore

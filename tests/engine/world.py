@@ -10,8 +10,10 @@ from uuid import UUID
 
 from sagacity.core.actions import ActionFunc, ActionRegistry
 from sagacity.core.builder import DagBuilder, NodeFactory, NodeSpec
-from sagacity.core.dag import Dag, OnStuck, Siblings, Undoing
+from sagacity.core.dag import Dag, OnStuck, Siblings
 from sagacity.core.events import Event, EventKind
+from sagacity.core.nodes import Undoing
+from sagacity.core.policies import ONCE, Retry
 from sagacity.core.values import Json, decode, encode
 from sagacity.ports.observer import Recorded
 
@@ -94,6 +96,10 @@ class PlainAction:
     atomic: bool = False
     undoing: Undoing = Undoing.ANY
     limit: int | None = None
+    retry: Retry = ONCE
+    undo_retry: Retry = ONCE
+    timeout: float | None = None
+    undo_timeout: float | None = None
     do_blocks: bool = False
     undo_blocks: bool = False
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sagacity.core.dag import Dag, NodeKind, OnStuck, Undoing
+from sagacity.core.dag import Dag, OnStuck
 from sagacity.core.events import (
+    AttemptFailed,
     Effect,
     Event,
     Failed,
@@ -15,18 +16,33 @@ from sagacity.core.events import (
     Started,
     StartRequested,
     Succeeded,
+    UndoAttemptFailed,
     UndoFailed,
     UndoFinished,
     UndoStarted,
     Unwinding,
 )
-from sagacity.core.planner import Command, Conclude, ConcludeUndo, Finish, RunAction, RunUndo
+from sagacity.core.nodes import NodeKind, Undoing
+from sagacity.core.planner import (
+    Command,
+    Conclude,
+    ConcludeUndo,
+    Finish,
+    GiveUp,
+    RunAction,
+    RunUndo,
+)
 from tests.recovery.shapes import is_stuck_when_unknown
 
 
 @dataclass
 class _Node:
     starts: int = 0
+    runs: bool = False  # an attempt of the do has no outcome
+    tainted: bool = False
+    pending: bool = False  # the last attempt of the do failed, and is retried
+    not_before: int = 0
+    undo_not_before: int = 0
     undo_starts: int = 0
     succeeded: bool = False
     effect: Effect | None = None  # of its failure
@@ -71,7 +87,17 @@ def _read(dag: Dag, log: Sequence[Event]) -> _Read:
             case Finished():
                 read.finished = True
             case Started(node):
-                read.nodes[node].starts += 1
+                it = read.nodes[node]
+                it.tainted |= it.runs  # whoever began it before is gone
+                it.starts, it.runs, it.pending = it.starts + 1, True, False
+            case AttemptFailed(node, _, effect, at_ms):
+                it = read.nodes[node]
+                it.runs, it.pending, it.not_before = False, True, at_ms
+                it.tainted = effect is Effect.POSSIBLE or (
+                    it.tainted and not dag.nodes[node].atomic
+                )
+            case UndoAttemptFailed(node, _, at_ms):
+                read.nodes[node].undo_not_before = at_ms
             case Succeeded(node):
                 read.nodes[node].succeeded = True
             case Failed(node, _, effect):
@@ -104,7 +130,8 @@ def _dos(dag: Dag, read: _Read) -> set[Command]:
 def _do(dag: Dag, read: _Read, index: int) -> Command:
     attempt = read.nodes[index].starts + 1
     action = dag.nodes[index].kind is NodeKind.ACTION
-    return RunAction(index, attempt) if action else Conclude(index, attempt)
+    not_before = read.nodes[index].not_before
+    return RunAction(index, attempt, not_before) if action else Conclude(index, attempt)
 
 
 def _undos(dag: Dag, read: _Read) -> set[Command]:
@@ -117,12 +144,14 @@ def _undos(dag: Dag, read: _Read) -> set[Command]:
         if not all(settled[child] for child in dag.children[index]):
             continue
         cut_off = not (node.succeeded or node.effect or node.undo_starts)
-        if cut_off and what.atomic:
+        if cut_off and what.atomic and (node.tainted or node.runs):
             commands.add(_do(dag, read, index))
+        elif cut_off and node.pending:
+            commands.add(GiveUp(index))
         elif what.undoing is Undoing.NOTHING:
             commands.add(ConcludeUndo(index))
         else:
-            commands.add(RunUndo(index, node.undo_starts + 1))
+            commands.add(RunUndo(index, node.undo_starts + 1, node.undo_not_before))
     return commands
 
 

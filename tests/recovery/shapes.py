@@ -8,7 +8,8 @@ from itertools import combinations, permutations
 from typing import Final
 
 from sagacity.core.builder import DagBuilder, NodeFactory, NodeSpec
-from sagacity.core.dag import Dag, Node, NodeKind, OnStuck, Siblings, Undoing
+from sagacity.core.dag import Dag, OnStuck, Siblings
+from sagacity.core.nodes import Node, NodeKind, Undoing
 
 Edges = frozenset[tuple[int, int]]
 

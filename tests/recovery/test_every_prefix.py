@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from sagacity.core.dag import Dag, NodeKind, OnStuck, Siblings
+from sagacity.core.dag import Dag, OnStuck, Siblings
 from sagacity.core.events import (
     Adopted,
     Created,
@@ -29,6 +29,7 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
+from sagacity.core.nodes import NodeKind
 from sagacity.core.planner import plan
 from sagacity.core.state import SagaState, replay
 from sagacity.core.values import NULL
@@ -101,6 +102,20 @@ def undo_failures(dag: Dag) -> Iterator[Script]:
                 yield Script({failing: Do.NONE}, frozenset({bad}))
 
 
+def retries(dag: Dag) -> Iterator[Script]:
+    """Yield attempts that are retried: alone, beside a failure, and those of undos."""
+    nodes = [index for index in ordinary(dag) if dag.nodes[index].kind is NodeKind.ACTION]
+    for turn, node in enumerate(nodes):
+        effect = Effect.POSSIBLE if turn % 2 else Effect.NONE
+        yield Script(tries={node: (effect,)})
+        yield Script({node: Do.NONE}, tries={node: (Effect.NONE, effect)})
+        for other in nodes:
+            if unrelated(dag, node, other):
+                yield Script({other: Do.NONE}, tries={node: (effect,)})
+            elif dag.depends_on(other, node):
+                yield Script({other: Do.NONE}, undo_tries={node: 1 + turn % 2})
+
+
 def cases(dag: Dag) -> Iterator[Case]:
     """Yield sagas of one shape: each script with two or three sets of contracts and policies."""
     turn = 0
@@ -110,6 +125,10 @@ def cases(dag: Dag) -> Iterator[Case]:
         if script.dos and turn % 2:
             pattern = PATTERNS[1 + turn % (len(PATTERNS) - 1)]
             yield with_contracts(dag, pattern, siblings=Siblings.CANCEL), script
+        turn += 1
+    for script in retries(dag):
+        siblings = Siblings.CANCEL if turn % 3 == 0 else Siblings.FINISH
+        yield with_contracts(dag, PATTERNS[turn % len(PATTERNS)], siblings=siblings), script
         turn += 1
     for script in undo_failures(dag):
         on_stuck = OnStuck.HALT if turn % 2 else OnStuck.CONTINUE

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sagacity.core.codec import decode_log, encode_record
-from sagacity.core.dag import Dag, NodeKind
+from sagacity.core.dag import Dag
 from sagacity.core.definition import constants_of, dag_of, definition_of
 from sagacity.core.events import Adopted, Event, FinalState, Finished
+from sagacity.core.nodes import NodeKind
 from sagacity.core.planner import plan
 from sagacity.core.state import replay
 from sagacity.core.values import NULL

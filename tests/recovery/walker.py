@@ -6,15 +6,18 @@ in flight ends next, how, and whether a second outcome joins the same append.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, cast
 
+from sagacity.core.agenda import Direction
 from sagacity.core.dag import Dag, Siblings
 from sagacity.core.events import (
     Adopted,
+    AttemptFailed,
     Created,
     Effect,
     ErrorKind,
@@ -26,6 +29,7 @@ from sagacity.core.events import (
     Started,
     StartRequested,
     Succeeded,
+    UndoAttemptFailed,
     UndoFailed,
     UndoFinished,
     UndoStarted,
@@ -36,12 +40,13 @@ from sagacity.core.planner import (
     Conclude,
     ConcludeUndo,
     Finish,
+    GiveUp,
     RunAction,
     RunUndo,
     is_current,
     plan,
 )
-from sagacity.core.state import Direction, SagaState, replay
+from sagacity.core.state import SagaState, replay
 from sagacity.core.transitions import NodeStatus
 from sagacity.core.values import NULL
 
@@ -67,6 +72,10 @@ class Script:
 
     dos: dict[int, Do] = field(default_factory=dict[int, Do])
     bad_undos: frozenset[int] = frozenset()
+    tries: dict[int, tuple[Effect, ...]] = field(default_factory=dict[int, tuple[Effect, ...]])
+    """The effects of attempts that fail and are retried, before the do ends as it does."""
+    undo_tries: dict[int, int] = field(default_factory=dict[int, int])
+    """How many attempts of the undo fail and are retried first."""
 
 
 def first(_ways: int) -> int:
@@ -142,8 +151,12 @@ class Walker:
         self.boundaries.add(len(self.log))
 
     def _conclude(self, command: Command) -> None:
-        assert isinstance(command, Conclude | ConcludeUndo)
+        assert isinstance(command, Conclude | ConcludeUndo | GiveUp)
         node = command.node
+        if isinstance(command, GiveUp):
+            effect = Effect.POSSIBLE if node in self.state.tainted else Effect.NONE
+            self.record(Failed(node, self.state.retrying[node].error, effect))
+            return
         if isinstance(command, Conclude):
             self.record(Started(node, command.attempt))
             if self.script.dos.get(node, Do.OK) is Do.OK:
@@ -158,19 +171,31 @@ class Walker:
 
     def end(self, node: int, *, cut: bool = False) -> None:
         """End the attempt of `node` that is in flight, as the script says."""
+        before = self.failed(node)
         if self.state.status[node] is NodeStatus.UNDO_STARTED:
+            if before < self.script.undo_tries.get(node, 0):
+                self.record(UndoAttemptFailed(node, BROKEN, 100 + before))
+                return
             failed = node in self.script.bad_undos
             self.record(UndoFailed(node, BROKEN) if failed else UndoFinished(node, How.UNDONE))
             return
         how = self.script.dos.get(node, Do.OK)
-        if cut:
+        tries = self.script.tries.get(node, ())
+        if before < len(tries) and not cut:
+            self.record(AttemptFailed(node, BROKEN, tries[before], 1 + before))
+        elif cut:
             self.record(Failed(node, CUT, Effect.POSSIBLE))
         elif how is Do.OK:
             self.record(Succeeded(node, b"%d" % node))
         else:
-            again = self.state.attempts[node] > 1 and not self.dag.nodes[node].atomic
+            again = node in self.state.tainted and not self.dag.nodes[node].atomic
             possible = how is Do.POSSIBLE or again
             self.record(Failed(node, BROKEN, Effect.POSSIBLE if possible else Effect.NONE))
+
+    def failed(self, node: int) -> int:
+        """Return how many attempts of what `node` is at have failed."""
+        retrying = self.state.retrying.get(node)
+        return 0 if retrying is None else retrying.failed
 
     # -- from here to the end ----------------------------------------------------------
 
@@ -224,20 +249,23 @@ class Model:
     """A log to follow: in which order outcomes came, and which shared an append."""
 
     def __init__(self, log: Sequence[Event], boundaries: AbstractSet[int] | None = None) -> None:
-        self._order: Final[dict[tuple[int, bool], int]] = {}
+        self._order: Final[dict[tuple[int, bool, int], int]] = {}
+        failed: Counter[tuple[int, bool]] = Counter()
         self.groups: Final = [0]
         for place, event in enumerate(log):
-            if isinstance(event, Succeeded | Failed):
-                self._order[event.node, False] = place
-            elif isinstance(event, UndoFinished | UndoFailed):
-                self._order[event.node, True] = place
+            if isinstance(event, AttemptFailed | Succeeded | Failed):
+                self._order[event.node, False, failed[event.node, False]] = place
+                failed[event.node, False] += isinstance(event, AttemptFailed)
+            elif isinstance(event, UndoAttemptFailed | UndoFinished | UndoFailed):
+                self._order[event.node, True, failed[event.node, True]] = place
+                failed[event.node, True] += isinstance(event, UndoAttemptFailed)
             ends = boundaries is None or place + 1 in boundaries
             self.groups.append(self.groups[-1] + ends)
 
     def place(self, walker: Walker, node: int) -> int:
         """Return where the attempt of `node` that is in flight ended; at the end if nowhere."""
         undo = walker.state.status[node] is NodeStatus.UNDO_STARTED
-        return self._order.get((node, undo), len(self.groups) - 1)
+        return self._order.get((node, undo, walker.failed(node)), len(self.groups) - 1)
 
 
 class Odometer:

@@ -38,6 +38,7 @@ from sagacity.core.planner import (
     Conclude,
     ConcludeUndo,
     Finish,
+    GiveUp,
     RunAction,
     RunUndo,
     plan,
@@ -141,7 +142,7 @@ class Run:
                 self.apply(UndoStarted(node, attempt))
             case ConcludeUndo(node) if node in faults.undo_errors:
                 self.apply(UndoStarted(node, self.state.undo_attempts.get(node, 0) + 1))
-            case ConcludeUndo() | Finish():
+            case ConcludeUndo() | GiveUp() | Finish():
                 pass
 
     def _end(self, command: Command, faults: Faults) -> None:
@@ -149,6 +150,8 @@ class Run:
         match command:
             case Finish(outcome):
                 self.apply(Finished(outcome))
+            case GiveUp():
+                raise AssertionError("Steno retries nothing")
             case RunAction(node) | Conclude(node) if node in faults.errors:
                 self.apply(Failed(node, _INJECTED, Effect.NONE))
             case RunUndo(node) | ConcludeUndo(node) if node in faults.undo_errors:

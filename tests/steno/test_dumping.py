@@ -10,7 +10,7 @@ from sagacity.core.actions import ActionFunc
 from sagacity.core.bindings import OutputOf, ParamsOf
 from sagacity.core.builder import DagBuilder, NodeFactory
 from sagacity.core.codec import LoggedEvent
-from sagacity.core.dag import Dag, Node, NodeKind, Undoing
+from sagacity.core.dag import Dag
 from sagacity.core.events import (
     Effect,
     ErrorKind,
@@ -22,6 +22,7 @@ from sagacity.core.events import (
     StartRequested,
     Unwinding,
 )
+from sagacity.core.nodes import Node, NodeKind, Undoing
 from sagacity.core.views import SagaView
 from sagacity.errors import NotSteno
 from sagacity.steno import dump, load, log_text, status_text

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from sagacity.core.dag import NodeKind, OnStuck, Undoing
+from sagacity.core.dag import OnStuck
 from sagacity.core.events import EventKind
+from sagacity.core.nodes import NodeKind, Undoing
 from sagacity.core.outcome import Stuck, Unwound
 from sagacity.core.planner import RunAction, plan
 from sagacity.errors import NotSteno

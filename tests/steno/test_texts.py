@@ -7,7 +7,8 @@ import pytest
 from sagacity.core.actions import ActionFunc
 from sagacity.core.bindings import OutputOf, ParamsOf
 from sagacity.core.builder import DagBuilder, NodeFactory
-from sagacity.core.dag import Dag, Node, NodeKind
+from sagacity.core.dag import Dag
+from sagacity.core.nodes import Node, NodeKind
 from sagacity.steno import dot, log_text, status_text
 from sagacity.steno.rust import debug, quoted
 from tests.steno.driver import SAGA_ID, Faults, Run

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sagacity.core.state import Direction
+from sagacity.core.agenda import Direction
 from sagacity.ports.store import SagaQuery, SagaStatus
 from sagacity.stores.sqlite import reads
 from sagacity.stores.sqlite.connecting import open_writer

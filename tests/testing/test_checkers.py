@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from sagacity.core.agenda import Direction
 from sagacity.core.codec import LoggedEvent, encode_record
 from sagacity.core.dag import Dag, OnStuck
 from sagacity.core.definition import constants_of, definition_of
@@ -34,7 +35,7 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
-from sagacity.core.state import Direction, replay
+from sagacity.core.state import replay
 from sagacity.core.values import NULL
 from sagacity.errors import LogCorrupt
 from sagacity.ports.store import SagaHead, SagaStatus, StoredSaga

@@ -19,6 +19,7 @@ from sagacity.authoring.references import Reference
 from sagacity.authoring.signatures import read_signature
 from sagacity.authoring.typed_action import ActionOptions, TypedAction, typed_action
 from sagacity.authoring.undoing import DeclaredUndo, read_undo
+from sagacity.core.policies import Retry
 from sagacity.errors import DagError, TraceError
 
 P = ParamSpec("P")
@@ -63,17 +64,24 @@ class DeclaredAction(Generic[P, R]):
 
     @telling_options
     def options(
-        self, *, node: str | None = None, after: Iterable[object] = (), label: str | None = None
+        self,
+        *,
+        node: str | None = None,
+        after: Iterable[object] = (),
+        label: str | None = None,
+        retry: Retry | None = None,
+        timeout: float | None = None,
     ) -> NodeMaker[P, R]:
         """Say more of the node: `.options(node="car", after=[hotel]).node(trip)`.
 
         `node` is its name (else the action's); `after` are references to nodes that
-        it waits for without needing their output; `label` is for people.
+        it waits for without needing their output; `label` is for people. `retry` and
+        `timeout` (seconds) stand before those of the action, and are stored with the saga.
 
         Raises:
-            TraceError: there is no such option.
+            TraceError: there is no such option, or it has a value that it cannot have.
         """
-        return NodeMaker(self, node_options(node, after, label))
+        return NodeMaker(self, node_options(node, after, label, retry=retry, timeout=timeout))
 
     # A function that takes `R | None` may be given where one that takes R is wanted. What is given
     # back can be called with None in either case: an overload for each would be one too many

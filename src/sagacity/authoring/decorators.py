@@ -13,6 +13,7 @@ from sagacity.authoring.saga_options import SagaOptions
 from sagacity.authoring.sagas import Saga
 from sagacity.authoring.typed_action import ActionOptions
 from sagacity.core.actions import is_async
+from sagacity.core.policies import ONCE, PATIENT, Retry, check_timeout
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,6 +33,10 @@ class ActionDecorator:
     read_only: bool
     no_undo: str | None
     limit: int | None
+    retry: Retry
+    undo_retry: Retry
+    timeout: float | None
+    undo_timeout: float | None
     label: str
 
     # An async function is a plain one that returns a coroutine: the first that fits is meant.
@@ -57,6 +62,10 @@ class ActionDecorator:
             read_only=self.read_only,
             no_undo=self.no_undo,
             limit=self.limit,
+            retry=self.retry,
+            undo_retry=self.undo_retry,
+            timeout=self.timeout,
+            undo_timeout=self.undo_timeout,
         )
         declared: DeclaredAction[..., Any]
         if is_async(function):
@@ -81,6 +90,10 @@ def action(
     read_only: bool = False,
     no_undo: Literal["harmless"] | None = None,
     limit: int | None = None,
+    retry: Retry = ...,
+    undo_retry: Retry = ...,
+    timeout: float | None = None,
+    undo_timeout: float | None = None,
     label: str = "",
 ) -> ActionDecorator: ...
 def action(
@@ -93,6 +106,10 @@ def action(
     read_only: bool = False,
     no_undo: str | None = None,
     limit: int | None = None,
+    retry: Retry = ONCE,
+    undo_retry: Retry = PATIENT,
+    timeout: float | None = None,
+    undo_timeout: float | None = None,
     label: str = "",
 ) -> Any:
     """Declare a function an action: `async def` or `def`, its first parameter the context.
@@ -103,6 +120,12 @@ def action(
     * `read_only=True`: it has no effect; `no_undo="harmless"`: its effect may stay.
       All others need an undo, one that accepts an unknown outcome unless atomic.
     * `limit`: how many of its attempts run at once in one coordinator.
+    * `retry`: how it is retried after a failure or an unknown outcome (not at all, unless
+      it is said); `undo_retry`: how its undo is (until it succeeds or raises `UndoFailed`,
+      after 1 s, 2 s, 4 s, ... up to a minute).
+    * `timeout`, `undo_timeout`: seconds that an attempt may take; then its outcome is unknown.
+      A coroutine is cancelled; a plain function goes on in its thread, and nothing else is
+      tried of that node until it has ended.
     * `label`: of its nodes, for people.
 
     What is wrong with the function or its undo is told by the saga that uses it.
@@ -116,7 +139,24 @@ def action(
         raise ValueError(f'no_undo={no_undo!r:.40} is not known; "harmless" is')
     if limit is not None and (type(limit) is not int or limit < 1):
         raise ValueError(f"limit={limit!r:.40} must be a whole number from 1")
-    decorator = ActionDecorator(name, version, atomic, read_only, no_undo, limit, label)
+    for what, policy in (("retry", retry), ("undo_retry", undo_retry)):
+        if not isinstance(policy, Retry):  # pyright: ignore[reportUnnecessaryIsInstance] - the edge
+            raise ValueError(f"{what}={policy!r:.40} must be a Retry(...)")  # noqa: TRY004
+    check_timeout("timeout", timeout)
+    check_timeout("undo_timeout", undo_timeout)
+    decorator = ActionDecorator(
+        name=name,
+        version=version,
+        atomic=atomic,
+        read_only=read_only,
+        no_undo=no_undo,
+        limit=limit,
+        retry=retry,
+        undo_retry=undo_retry,
+        timeout=timeout,
+        undo_timeout=undo_timeout,
+        label=label,
+    )
     if function is None:
         return decorator
     return decorator.declare(function, enclosing_names(function, 2))

@@ -11,9 +11,10 @@ from uuid import UUID
 
 from sagacity.authoring.codecs import ANY
 from sagacity.authoring.context import Context
-from sagacity.core.dag import Node, NodeKind, OnStuck, Siblings
+from sagacity.core.dag import OnStuck, Siblings
 from sagacity.core.data import SagaData
 from sagacity.core.draft import DagDraft
+from sagacity.core.nodes import Node, NodeKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 from sagacity.authoring.references import Reference, facts_of
+from sagacity.core.policies import Retry, check_timeout
 from sagacity.errors import TraceError
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -17,6 +18,8 @@ _IN_WORDS: Final = {
     "node": 'node="..." (the node\'s name)',
     "after": "after=[...]",
     "label": 'label="..."',
+    "retry": "retry=Retry(...)",
+    "timeout": "timeout=seconds",
 }
 
 
@@ -27,18 +30,36 @@ class NodeOptions:
     node: str | None = None
     after: tuple[object, ...] = ()
     label: str | None = None
+    retry: Retry | None = None
+    timeout: float | None = None
 
 
-def node_options(node: str | None, after: Iterable[object], label: str | None) -> NodeOptions:
+def node_options(
+    node: str | None,
+    after: Iterable[object],
+    label: str | None = None,
+    *,
+    retry: Retry | None = None,
+    timeout: float | None = None,
+) -> NodeOptions:
     """Return what `.options(...)` was given.
 
     Raises:
-        TraceError: `after` is one reference and not a list.
+        TraceError: `after` is one reference and not a list, or a policy is none that
+            can be stored.
     """
+    try:
+        check_timeout("timeout", timeout)
+        if retry is not None:
+            retry.to_document()
+    except ValueError as error:
+        raise TraceError(f".options(...): {error}") from error
+    except AttributeError:
+        raise TraceError(f".options(retry={retry!r:.40}): it must be a Retry(...)") from None
     if isinstance(after, Reference):
         text = facts_of(after).text
         raise TraceError(f"after= takes a list of references: after=[{text}]")
-    return NodeOptions(node, tuple(after), label)
+    return NodeOptions(node, tuple(after), label, retry, timeout)
 
 
 def telling_options(method: _Method) -> _Method:

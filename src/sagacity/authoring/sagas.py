@@ -194,7 +194,7 @@ class Saga(Generic[P, R_co]):
         Raises:
             TraceError: there is no such option.
         """
-        return SubsagaMaker(self, node_options(node, after, None))
+        return SubsagaMaker(self, node_options(node, after))
 
     # -- tracing ---------------------------------------------------------------
 

@@ -16,8 +16,10 @@ from sagacity.authoring.node_options import NodeOptions
 from sagacity.authoring.parents import ParentSets
 from sagacity.authoring.references import Facts, Reference, Tracing, facts_of
 from sagacity.core.bindings import Const, OutputOf, ParamsOf
-from sagacity.core.dag import MAX_NODES, Node, NodeKind, OnStuck, Siblings
+from sagacity.core.dag import OnStuck, Siblings
+from sagacity.core.dag_mistakes import MAX_NODES
 from sagacity.core.draft import DagDraft
+from sagacity.core.nodes import Node, NodeKind
 from sagacity.core.paths import MAX_NAME_CHARS
 from sagacity.errors import DagError, TraceError
 
@@ -84,6 +86,8 @@ class Trace:
             version=action.version,
             atomic=action.atomic,
             undoing=action.undoing,
+            retry=chosen.retry,
+            timeout=chosen.timeout,
             inputs=inputs,
         )
         index = self._draft.add(node, self._parents.of(groups))

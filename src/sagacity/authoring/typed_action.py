@@ -14,8 +14,9 @@ from sagacity.authoring.mistakes import Flaw
 from sagacity.authoring.signatures import REQUIRED, Signature
 from sagacity.authoring.undoing import Undo
 from sagacity.core.actions import is_async
-from sagacity.core.dag import Undoing
+from sagacity.core.nodes import Undoing
 from sagacity.core.paths import MAX_NAME_CHARS
+from sagacity.core.policies import Retry
 from sagacity.core.values import Json
 
 _NO_ARGUMENTS: Final[Mapping[str, Any]] = {}
@@ -32,6 +33,10 @@ class ActionOptions:
     read_only: bool
     no_undo: str | None
     limit: int | None
+    retry: Retry
+    undo_retry: Retry
+    timeout: float | None
+    undo_timeout: float | None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -43,6 +48,10 @@ class TypedAction:
     atomic: bool
     undoing: Undoing
     limit: int | None
+    retry: Retry
+    undo_retry: Retry
+    timeout: float | None
+    undo_timeout: float | None
     do: Callable[..., Any]
     undo: Callable[..., Any] | None
     do_blocks: bool
@@ -122,6 +131,10 @@ def typed_action(
         atomic=options.atomic,
         undoing=undoing,
         limit=options.limit,
+        retry=options.retry,
+        undo_retry=options.undo_retry,
+        timeout=options.timeout,
+        undo_timeout=options.undo_timeout,
         do=function,
         undo=None if undo is None else undo.call,
         do_blocks=not is_async(function),

@@ -135,6 +135,7 @@ def _node_document(node: NodeView) -> NodeDocument:
         ended_ms=node.ended_ms,
         undo_started_ms=node.undo_started_ms,
         undo_ended_ms=node.undo_ended_ms,
+        retry_at_ms=node.retry_at_ms,
     )
 
 

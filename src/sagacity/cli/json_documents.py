@@ -65,6 +65,7 @@ class NodeDocument:
     ended_ms: Annotated[Ms | None, "succeeded or failed"]
     undo_started_ms: Annotated[Ms | None, "undo first begun"]
     undo_ended_ms: Annotated[Ms | None, "undo finished or failed"]
+    retry_at_ms: Annotated[Ms | None, "when the next attempt is due, while it waits for one"]
 
 
 @dataclass(frozen=True, slots=True)

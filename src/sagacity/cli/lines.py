@@ -14,6 +14,16 @@ VALUE_CHARS: Final = 100
 MESSAGE_CHARS: Final = 300
 
 
+_FAILURES: Final = frozenset(
+    {
+        EventKind.ATTEMPT_FAILED,
+        EventKind.FAILED,
+        EventKind.UNDO_ATTEMPT_FAILED,
+        EventKind.UNDO_FAILED,
+    }
+)
+
+
 def event_text(event: EventView) -> str:
     """Return what an event says, in one line."""
     parts = [event.kind.value.replace("_", " ")]
@@ -39,9 +49,10 @@ def _data_text(event: EventView) -> str:
     data = event.data
     if data is None or data == "":
         return ""
-    if event.kind in (EventKind.FAILED, EventKind.UNDO_FAILED):
+    if event.kind in _FAILURES:
         effect = f" (effect {data['effect']})" if "effect" in data else ""
-        return cut(safe(str(data["message"] or data["kind"])), MESSAGE_CHARS) + effect
+        again = f"; again at {time_of_day(data['retry_at_ms'])}" if "retry_at_ms" in data else ""
+        return cut(safe(str(data["message"] or data["kind"])), MESSAGE_CHARS) + effect + again
     if event.kind is EventKind.SUCCEEDED:
         return shown_value(data, VALUE_CHARS)
     return cut(safe(str(data)), MESSAGE_CHARS)

@@ -21,7 +21,7 @@ from sagacity.cli.options import (
 from sagacity.cli.output import emit, note
 from sagacity.cli.stores import find_saga, reading
 from sagacity.cli.text import safe
-from sagacity.core.state import Direction
+from sagacity.core.agenda import Direction
 from sagacity.ports.store import MAX_PAGE, SagaStatus
 
 if TYPE_CHECKING:

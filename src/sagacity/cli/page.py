@@ -9,8 +9,8 @@ from rich.text import Text
 from sagacity.cli.glyphs import SAGA_SIGNS
 from sagacity.cli.text import ago, cut, duration, moment, safe, safe_lines, shown_value
 from sagacity.cli.tree import tree_lines
+from sagacity.core.agenda import Direction
 from sagacity.core.outcome import Abandoned, Stuck, Succeeded, Unwound
-from sagacity.core.state import Direction
 from sagacity.ports.store import FINAL, SagaStatus
 
 if TYPE_CHECKING:

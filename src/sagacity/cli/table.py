@@ -11,7 +11,7 @@ from sagacity.cli.glyphs import SAGA_SIGNS
 from sagacity.cli.page import labels_text
 from sagacity.cli.terminal import Screen
 from sagacity.cli.text import ago, cut, safe
-from sagacity.core.state import Direction
+from sagacity.core.agenda import Direction
 from sagacity.ports.store import SagaStatus
 
 if TYPE_CHECKING:

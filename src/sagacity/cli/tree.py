@@ -15,7 +15,7 @@ from rich.text import Text
 
 from sagacity.cli.glyphs import INTERRUPTED, NODE_SIGNS, SUBSAGA_SIGNS
 from sagacity.cli.text import cut, duration, safe, shown_value
-from sagacity.core.dag import NodeKind
+from sagacity.core.nodes import NodeKind
 from sagacity.core.transitions import NodeStatus
 
 if TYPE_CHECKING:
@@ -209,6 +209,9 @@ def _what(branch: Branch, look: Look) -> Text:
         parts.append((f"attempt {node.attempt}", "yellow"))
     if node.undo_attempt > 1:
         parts.append((f"undo attempt {node.undo_attempt}", "yellow"))
+    if node.retry_at_ms is not None:
+        left_ms = node.retry_at_ms - look.now_ms
+        parts.append((f"again in {duration(left_ms)}" if left_ms > 0 else "again now", "yellow"))
     parts += [
         (cut(safe(error.message or error.kind), MESSAGE_CHARS), "red")
         for error in (node.error, node.undo_error)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sagacity.core.dag import NodeKind, Undoing
+from sagacity.core.nodes import NodeKind, Undoing
 from sagacity.core.paths import MAX_NAME_CHARS
+from sagacity.core.policies import ONCE, Retry, check_timeout
 from sagacity.core.values import decode, encode
 from sagacity.errors import DagError
 
@@ -50,6 +51,26 @@ class Action(Protocol):
     @property
     def limit(self) -> int | None:
         """How many of its attempts may run at once in one coordinator."""
+        ...
+
+    @property
+    def retry(self) -> Retry:
+        """How the do is retried."""
+        ...
+
+    @property
+    def undo_retry(self) -> Retry:
+        """How the undo is retried."""
+        ...
+
+    @property
+    def timeout(self) -> float | None:
+        """How many seconds an attempt of the do may take."""
+        ...
+
+    @property
+    def undo_timeout(self) -> float | None:
+        """How many seconds an attempt of the undo may take."""
         ...
 
     @property
@@ -96,7 +117,11 @@ class ActionFunc:
     """An action of the lower layer: `do(ctx)` gives JSON, `undo(ctx)` takes it back.
 
     Steno's contract: atomic (an exception means no effect), and without an undo
-    there is nothing to take back (Steno's no-op undo).
+    there is nothing to take back (Steno's no-op undo). Neither is retried unless it is
+    given a policy. Time-outs are seconds.
+
+    Raises:
+        ValueError: a time-out is not above 0.
     """
 
     name: str
@@ -104,6 +129,10 @@ class ActionFunc:
     undo: Callable[..., Any] | None = None
     version: str = "1"
     limit: int | None = None
+    retry: Retry = ONCE
+    undo_retry: Retry = ONCE
+    timeout: float | None = None
+    undo_timeout: float | None = None
     atomic: bool = field(init=False, default=True)
     undoing: Undoing = field(init=False)
     do_blocks: bool = field(init=False)
@@ -111,6 +140,8 @@ class ActionFunc:
 
     def __post_init__(self) -> None:
         """Look at the functions once, not at each attempt."""
+        check_timeout("timeout", self.timeout)
+        check_timeout("undo_timeout", self.undo_timeout)
         put = object.__setattr__
         put(self, "undoing", Undoing.NOTHING if self.undo is None else Undoing.KNOWN)
         if self.undo is None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from sagacity.core.bindings import OutputOf
-from sagacity.core.dag import Dag, Node, NodeKind, OnStuck, Siblings, Undoing
+from sagacity.core.dag import Dag, OnStuck, Siblings
 from sagacity.core.draft import DagDraft
+from sagacity.core.nodes import Node, NodeKind, Undoing
 from sagacity.core.paths import MAX_NAME_CHARS
 from sagacity.core.values import NULL, encode
 from sagacity.errors import DagError, ValueNotStorable

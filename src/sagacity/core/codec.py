@@ -14,6 +14,7 @@ import orjson
 
 from sagacity.core.events import (
     Adopted,
+    AttemptFailed,
     Created,
     Effect,
     ErrorKind,
@@ -25,6 +26,7 @@ from sagacity.core.events import (
     Started,
     StartRequested,
     Succeeded,
+    UndoAttemptFailed,
     UndoFailed,
     UndoFinished,
     UndoStarted,
@@ -123,23 +125,46 @@ def _error(document: Any) -> ErrorRecord:
             raise LogCorrupt(f"not an error: {document!r:.100}")
 
 
+def _until(event: Started | UndoStarted) -> bytes:
+    return b",%d" % event.deadline_ms if event.deadline_ms else b""
+
+
 _ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
     Created: lambda event: orjson.dumps(["created", event.owner]),
     StartRequested: lambda _: b'["start_requested"]',
     Adopted: lambda event: orjson.dumps(["adopted", event.owner]),
     Unwinding: lambda event: orjson.dumps(["unwinding", event.reason]),
     Finished: lambda event: b'["finished","%b"]' % event.outcome.encode(),
-    Started: lambda event: b'["started",%d,%d]' % (event.node, event.attempt),
+    Started: lambda event: b'["started",%d,%d%b]' % (event.node, event.attempt, _until(event)),
     Succeeded: lambda event: b'["succeeded",%d,%b]' % (event.node, event.output),
     Failed: lambda event: orjson.dumps(
         ["failed", event.node, event.effect, _error_document(event.error)]
     ),
-    UndoStarted: lambda event: b'["undo_started",%d,%d]' % (event.node, event.attempt),
+    AttemptFailed: lambda event: orjson.dumps(
+        [
+            "attempt_failed",
+            event.node,
+            event.effect,
+            _error_document(event.error),
+            event.retry_at_ms,
+        ]
+    ),
+    UndoStarted: lambda event: (
+        b'["undo_started",%d,%d%b]' % (event.node, event.attempt, _until(event))
+    ),
     UndoFinished: lambda event: b'["undo_finished",%d,"%b"]' % (event.node, event.how.encode()),
+    UndoAttemptFailed: lambda event: orjson.dumps(
+        ["undo_attempt_failed", event.node, _error_document(event.error), event.retry_at_ms]
+    ),
     UndoFailed: lambda event: orjson.dumps(
         ["undo_failed", event.node, _error_document(event.error)]
     ),
 }
+
+
+def _are_started(numbers: list[Any]) -> bool:
+    """Whether they are a node, an attempt and perhaps a deadline."""
+    return 2 <= len(numbers) <= 3 and all(type(each) is int for each in numbers)  # noqa: PLR2004
 
 
 def _decode(document: Any) -> Event:
@@ -155,14 +180,22 @@ def _decode(document: Any) -> Event:
                 return Unwinding(reason)
             case ["finished", str(outcome)]:
                 return Finished(FinalState(outcome))
-            case ["started", node, attempt] if type(node) is type(attempt) is int:
-                return Started(node, attempt)
+            case ["started", *numbers] if _are_started(numbers):
+                return Started(*numbers)
             case ["succeeded", node, output] if type(node) is int:
                 return Succeeded(node, encode_again(output))
             case ["failed", node, str(effect), error] if type(node) is int:
                 return Failed(node, _error(error), Effect(effect))
-            case ["undo_started", node, attempt] if type(node) is type(attempt) is int:
-                return UndoStarted(node, attempt)
+            case ["attempt_failed", node, str(effect), error, retry_at_ms] if (
+                type(node) is type(retry_at_ms) is int
+            ):
+                return AttemptFailed(node, _error(error), Effect(effect), retry_at_ms)
+            case ["undo_started", *numbers] if _are_started(numbers):
+                return UndoStarted(*numbers)
+            case ["undo_attempt_failed", node, error, retry_at_ms] if (
+                type(node) is type(retry_at_ms) is int
+            ):
+                return UndoAttemptFailed(node, _error(error), retry_at_ms)
             case ["undo_finished", node, str(how)] if type(node) is int:
                 return UndoFinished(node, How(how))
             case ["undo_failed", node, error] if type(node) is int:

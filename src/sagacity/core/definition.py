@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from sagacity.core import bindings
-from sagacity.core.dag import Dag, Node, NodeKind, OnStuck, Siblings, Undoing
+from sagacity.core.dag import Dag, OnStuck, Siblings
+from sagacity.core.nodes import Node, NodeKind, Undoing
+from sagacity.core.policies import Retry
 from sagacity.core.values import decode, encode_again
 from sagacity.errors import DagError, LogCorrupt
 
@@ -137,6 +139,10 @@ def _node_document(node: Node) -> dict[str, Any]:
     )
     document: dict[str, Any] = {"kind": node.kind}
     document |= {name: value for name, value, default in members if value != default}
+    if node.retry is not None:
+        document["retry"] = node.retry.to_document()
+    if node.timeout is not None:
+        document["timeout"] = node.timeout
     if node.inputs is not None:
         document["inputs"] = bindings.inputs_to_document(node.inputs)
     if node.value is not None:
@@ -151,6 +157,9 @@ def _node(document: Any) -> Node:
         case _:
             raise LogCorrupt(f"not a node: {document!r:.100}")
     inputs, value = document.get("inputs"), document.get("value")
+    retry, timeout = document.get("retry"), document.get("timeout")
+    if timeout is not None and type(timeout) not in (int, float):
+        raise LogCorrupt(f'"timeout" of a node is {timeout!r:.60}')
     return Node(
         kind=NodeKind(kind),
         name=_typed(document, "name", ""),
@@ -160,6 +169,8 @@ def _node(document: Any) -> Node:
         version=_typed(document, "version", ""),
         atomic=_typed(document, "atomic", default=False),
         undoing=Undoing(_typed(document, "undoing", "nothing")),
+        retry=None if retry is None else Retry.from_document(retry),
+        timeout=timeout,
         inputs=None if inputs is None else bindings.inputs_from_document(inputs),
         value=None if value is None else bindings.from_document(value),
     )

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sagacity.core.bindings import Const, moved
-from sagacity.core.dag import Dag, Node, NodeKind
+from sagacity.core.dag import Dag
+from sagacity.core.nodes import Node, NodeKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,9 +24,11 @@ class EventKind(StrEnum):
     CREATED = "created"
     START_REQUESTED = "start_requested"
     STARTED = "started"
+    ATTEMPT_FAILED = "attempt_failed"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     UNDO_STARTED = "undo_started"
+    UNDO_ATTEMPT_FAILED = "undo_attempt_failed"
     UNDO_FINISHED = "undo_finished"
     UNDO_FAILED = "undo_failed"
     UNWINDING = "unwinding"
@@ -50,6 +52,7 @@ class ErrorKind(StrEnum):
     INPUT = "input"  # an input did not fit; the body was not called
     OUTPUT = "output"  # the result cannot be stored
     CANCELLED = "cancelled"  # the attempt was cut short
+    TIMED_OUT = "timed_out"  # the attempt took longer than it may
 
 
 class How(StrEnum):
@@ -57,6 +60,7 @@ class How(StrEnum):
 
     UNDONE = "undone"
     NOTHING = "nothing"  # there was nothing to take back
+    GONE = "gone"  # what it would take back exists no more
 
 
 class FinalState(StrEnum):
@@ -112,11 +116,25 @@ class Finished(Immutable):
 
 
 class Started(Immutable):
-    """The action is about to be called for the `attempt`-th time."""
+    """The action is about to be called for the `attempt`-th time.
+
+    The first attempt says until when (Unix epoch, UTC) there may be others; 0: no limit.
+    """
 
     node: int
     attempt: int
+    deadline_ms: int = 0
     kind: ClassVar[EventKind] = EventKind.STARTED
+
+
+class AttemptFailed(Immutable):
+    """The attempt failed, and another follows: not before `retry_at_ms` (Unix epoch, UTC)."""
+
+    node: int
+    error: ErrorRecord
+    effect: Effect
+    retry_at_ms: int
+    kind: ClassVar[EventKind] = EventKind.ATTEMPT_FAILED
 
 
 class Succeeded(Immutable):
@@ -137,11 +155,21 @@ class Failed(Immutable):
 
 
 class UndoStarted(Immutable):
-    """The undo is about to be called for the `attempt`-th time."""
+    """The undo is about to be called for the `attempt`-th time; as `Started`."""
 
     node: int
     attempt: int
+    deadline_ms: int = 0
     kind: ClassVar[EventKind] = EventKind.UNDO_STARTED
+
+
+class UndoAttemptFailed(Immutable):
+    """The undo failed this time, and is tried again: not before `retry_at_ms`."""
+
+    node: int
+    error: ErrorRecord
+    retry_at_ms: int
+    kind: ClassVar[EventKind] = EventKind.UNDO_ATTEMPT_FAILED
 
 
 class UndoFinished(Immutable):
@@ -160,6 +188,15 @@ class UndoFailed(Immutable):
     kind: ClassVar[EventKind] = EventKind.UNDO_FAILED
 
 
-NodeEvent: TypeAlias = Started | Succeeded | Failed | UndoStarted | UndoFinished | UndoFailed
+NodeEvent: TypeAlias = (
+    Started
+    | AttemptFailed
+    | Succeeded
+    | Failed
+    | UndoStarted
+    | UndoAttemptFailed
+    | UndoFinished
+    | UndoFailed
+)
 SagaEvent: TypeAlias = Created | StartRequested | Adopted | Unwinding | Finished
 Event: TypeAlias = NodeEvent | SagaEvent

@@ -8,13 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sagacity.core.events import FinalState
+from sagacity.core.events import Effect, FinalState
+from sagacity.core.transitions import NodeStatus
 from sagacity.core.values import decode
 from sagacity.errors import LogCorrupt
 
 if TYPE_CHECKING:
-    from sagacity.core.events import Effect, ErrorKind, ErrorRecord
-    from sagacity.core.state import SagaState, StuckReason
+    from sagacity.core.agenda import StuckReason
+    from sagacity.core.events import ErrorKind, ErrorRecord
+    from sagacity.core.state import SagaState
     from sagacity.core.values import Json
 
 
@@ -110,6 +112,16 @@ def do_errors(state: SagaState) -> tuple[NodeError, ...]:
 def undo_errors(state: SagaState) -> tuple[NodeError, ...]:
     """Return the errors of undos, in the order of the log."""
     return tuple(error for error in all_errors(state) if error.undo)
+
+
+def last_try(state: SagaState, node: int) -> NodeError | None:
+    """Return the error of the last attempt of `node`, if it is retried."""
+    retrying = state.retrying.get(node)
+    if retrying is None:
+        return None
+    possible = Effect.POSSIBLE if node in state.tainted else Effect.NONE
+    undoing = state.status[node] is NodeStatus.UNDO_STARTED
+    return _told(state, node, retrying.error, None if undoing else possible)
 
 
 def _told(state: SagaState, node: int, error: ErrorRecord, effect: Effect | None) -> NodeError:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from sagacity.core.dag import NodeKind, Undoing
+from sagacity.core.agenda import Direction
 from sagacity.core.events import FinalState
 from sagacity.core.immutable import Immutable
-from sagacity.core.state import Direction
+from sagacity.core.nodes import NodeKind, Undoing
 from sagacity.core.transitions import NodeStatus
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ class RunAction(Immutable):
 
     node: int
     attempt: int
+    not_before_ms: int = 0
+    """Wall time (Unix epoch, UTC) that it waits for; 0: none."""
 
 
 class RunUndo(Immutable):
@@ -33,6 +35,13 @@ class RunUndo(Immutable):
 
     node: int
     attempt: int
+    not_before_ms: int = 0
+
+
+class GiveUp(Immutable):
+    """`node` waits for a retry that will not come, as the saga unwinds: log that it failed."""
+
+    node: int
 
 
 class Conclude(Immutable):
@@ -54,7 +63,7 @@ class Finish(Immutable):
     outcome: FinalState
 
 
-Command: TypeAlias = RunAction | RunUndo | Conclude | ConcludeUndo | Finish
+Command: TypeAlias = RunAction | RunUndo | GiveUp | Conclude | ConcludeUndo | Finish
 
 
 def plan(state: SagaState) -> list[Command]:
@@ -90,12 +99,18 @@ def _command(state: SagaState, node: int) -> Command:
     what = state.dag.nodes[node]
     status = state.status[node]
     passive = what.kind is not NodeKind.ACTION
+    retrying = state.retrying.get(node) if state.retrying else None
+    not_before_ms = 0 if retrying is None else retrying.at_ms
     if state.direction is Direction.FORWARD or (
         # Steno's rule: what has to end in a known outcome runs again, and is then undone.
-        status is NodeStatus.STARTED and what.atomic
+        status is NodeStatus.STARTED and what.atomic and node in state.tainted
     ):
         attempt = state.attempts.get(node, 0) + 1
-        return Conclude(node, attempt) if passive else RunAction(node, attempt)
+        return Conclude(node, attempt) if passive else RunAction(node, attempt, not_before_ms)
+    if status is NodeStatus.STARTED and node not in state.interrupted:
+        return GiveUp(node)
     if what.undoing is Undoing.NOTHING:
         return ConcludeUndo(node)
-    return RunUndo(node, state.undo_attempts.get(node, 0) + 1)
+    if status is not NodeStatus.UNDO_STARTED:  # what is retried was the do
+        not_before_ms = 0
+    return RunUndo(node, state.undo_attempts.get(node, 0) + 1, not_before_ms)

@@ -1,24 +1,17 @@
 """The state of a saga: the fold of its log. Live execution and recovery both use it.
 
 `apply` takes the next event, refuses what no engine of ours can have written, and
-keeps the agenda: the nodes that have something to do. Each event costs the edges
-of its node, and each edge is walked a bounded number of times in a saga's life,
-so a whole log costs what the DAG and the log cost, whatever their shape.
-
-Markers (`START`, `END`, `SUBSAGA_START`, `JOIN`) have no events of their own in our
-logs: once the saga is started they advance inside of the fold, in both directions.
-(A log taken over from Steno has events for them, legal until the saga is started.)
+keeps the agenda of nodes that have something to do.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from sagacity.core.dag import OnStuck, Undoing
-from sagacity.core.data import SagaData
+from sagacity.core.agenda import Agenda, Direction, StuckReason
 from sagacity.core.events import (
     Adopted,
+    AttemptFailed,
     Created,
     Effect,
     EventKind,
@@ -28,17 +21,20 @@ from sagacity.core.events import (
     Started,
     StartRequested,
     Succeeded,
+    UndoAttemptFailed,
     UndoFailed,
     UndoFinished,
     UndoStarted,
     Unwinding,
 )
+from sagacity.core.immutable import Immutable
+from sagacity.core.nodes import Undoing
 from sagacity.core.transitions import TRANSITIONS, NodeStatus
 from sagacity.core.values import NULL
 from sagacity.errors import LogCorrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from sagacity.core.dag import Dag
     from sagacity.core.events import ErrorRecord, Event, NodeEvent
@@ -53,71 +49,51 @@ _UNKNOWN: Final = NodeStatus.UNKNOWN
 _UNDO_STARTED: Final = NodeStatus.UNDO_STARTED
 
 
-class Direction(StrEnum):
-    """Where a saga goes: forward, or taking back what it did."""
+class Retrying(Immutable):
+    """The attempts of a do or an undo that failed so far, and when the next one is due."""
 
-    FORWARD = "forward"
-    UNWINDING = "unwinding"
-
-
-class StuckReason(StrEnum):
-    """Why a person must decide."""
-
-    UNDO_FAILED = "undo_failed"
-    OUTCOME_UNKNOWN = "outcome_unknown"
+    failed: int
+    error: ErrorRecord
+    """Of the last one."""
+    at_ms: int
 
 
-class SagaState(SagaData):
+class SagaState(Agenda):
     """What a log adds up to. Changed by `apply` only."""
 
     __slots__ = (
-        "_frontier",
-        "_live_children",
-        "agenda",
         "attempts",
         "created",
-        "direction",
+        "deadlines",
         "failures",
         "finished",
         "in_flight",
-        "interrupted",
         "owner",
+        "retrying",
         "sequence",
-        "started",
-        "status",
-        "stuck_on",
+        "tainted",
         "undo_attempts",
-        "unmet",
-        "waiting",
     )
 
     def __init__(self, dag: Dag, params: Json = NULL) -> None:
         """Begin with an empty log."""
         super().__init__(dag, params)
-        count = len(dag.nodes)
         self.sequence = 0
         self.created = False
-        self.started = False
         self.owner = ""
-        self.direction = Direction.FORWARD
         self.finished: FinalState | None = None
-        self.status: list[NodeStatus] = [_NEVER_STARTED] * count
         self.attempts: dict[int, int] = {}
         self.undo_attempts: dict[int, int] = {}
         self.failures: list[tuple[int, ErrorRecord, Effect | None]] = []
         """Node, error and effect, in the order of the log; of an undo without an effect."""
-        self.unmet: list[int] = list(dag.indegrees)
         self.in_flight: set[int] = set()
         """Nodes whose do or undo the owner has begun and not ended."""
-        self.interrupted: set[int] = set()
-        """Nodes whose attempt died with an earlier owner."""
-        self.waiting: dict[int, None] = dict.fromkeys(dag.roots)
-        """Nodes with something to do that has not begun, in the order they became so."""
-        self.agenda: list[int] = list(dag.roots)
-        """The part of `waiting` that `plan` has not handed out yet."""
-        self.stuck_on: dict[int, StuckReason] = {}
-        self._live_children: list[int] = [0] * count
-        self._frontier: dict[int, None] = {}
+        self.tainted: set[int] = set()
+        """Nodes of which an attempt was interrupted or failed, and may have had its effect."""
+        self.deadlines: dict[int, int] = {}
+        """When the last retry of a node (or of its undo) may begin, where there is a limit."""
+        self.retrying: dict[int, Retrying] = {}
+        """Nodes whose last attempt (of the do, or of the undo once that has begun) failed."""
 
     # -- questions ---------------------------------------------------------
 
@@ -129,11 +105,6 @@ class SagaState(SagaData):
         if self.waiting and not self.halted:
             return None
         return next(iter(self.stuck_on.values()))
-
-    @property
-    def halted(self) -> bool:
-        """Whether nothing new may begin because an undo failed (`on_stuck="halt"`)."""
-        return bool(self.stuck_on) and self.dag.on_stuck is OnStuck.HALT
 
     @property
     def errors(self) -> list[tuple[int, ErrorRecord, Effect]]:
@@ -157,31 +128,7 @@ class SagaState(SagaData):
             raise LogCorrupt(f"{event.kind} after the saga {self.finished}")
         if not self.created and event.kind is not EventKind.CREATED:
             raise LogCorrupt(f"{event.kind} before the saga was created")
-        match event:  # the commonest first
-            case Started():
-                self._node_started(event)
-            case Succeeded():
-                self._node_succeeded(event)
-            case UndoStarted():
-                self._undo_started(event)
-            case UndoFinished():
-                self._undo_finished(event)
-            case Failed():
-                self._node_failed(event)
-            case UndoFailed():
-                self._undo_failed(event)
-            case Created():
-                self._created(event)
-            case StartRequested():
-                self._start_requested()
-            case Finished():
-                self._finished(event)
-            case Unwinding():
-                self._turn()
-            case Adopted():
-                self._adopted(event)
-            case _:
-                assert_never(event)
+        self._HANDLERS[type(event)](self, event)
         self.sequence += 1
 
     def _created(self, event: Created) -> None:
@@ -190,17 +137,22 @@ class SagaState(SagaData):
         self.created = True
         self.owner = event.owner
 
-    def _start_requested(self) -> None:
+    def _start_requested(self, _event: StartRequested) -> None:
         if self.started:
             raise LogCorrupt("started twice")
         self.started = True
         self._advance_markers()
+
+    def _unwinding(self, _event: Unwinding) -> None:
+        self._turn()
 
     def _adopted(self, event: Adopted) -> None:
         self.owner = event.owner
         for node in sorted(self.in_flight):
             self.interrupted.add(node)
             self.waiting[node] = None
+            if self.status[node] is _STARTED:
+                self.tainted.add(node)
         self.in_flight.clear()
         # Nobody planned while this log was read: what is on the agenda may have begun since.
         self.agenda = list(self.waiting)
@@ -221,7 +173,7 @@ class SagaState(SagaData):
         if self.unmet[node]:
             raise LogCorrupt(f"{self._name(node)} started before what it depends on succeeded")
         repeat = self.status[node] is _STARTED
-        if repeat and node not in self.interrupted:
+        if repeat and node not in self.waiting:
             raise LogCorrupt(f"{self._name(node)} started again while in flight")
         if not repeat:
             if self.direction is Direction.UNWINDING:
@@ -230,6 +182,8 @@ class SagaState(SagaData):
         expected = self.attempts.get(node, 0) + 1
         if event.attempt != expected:
             raise LogCorrupt(f"{self._name(node)}: attempt {event.attempt} instead of {expected}")
+        if event.deadline_ms:
+            self.deadlines[node] = event.deadline_ms
         self.status[node] = _STARTED
         self.attempts[node] = expected
         self._begin(node)
@@ -238,13 +192,30 @@ class SagaState(SagaData):
         node = event.node
         self._check(event)
         self._end(node)
+        if self.retrying:
+            self.retrying.pop(node, None)
         self.outputs[node] = event.output
         self._done(node)
+
+    def _attempt_failed(self, event: AttemptFailed) -> None:
+        node = event.node
+        self._check(event)
+        self._end(node)
+        if event.effect is Effect.POSSIBLE:
+            self.tainted.add(node)
+        elif self.dag.nodes[node].atomic:  # a definite end, whatever was interrupted before
+            self.tainted.discard(node)
+        self._retry(node, event.error, event.retry_at_ms)
 
     def _node_failed(self, event: Failed) -> None:
         node = event.node
         self._check(event)
-        self._end(node)
+        if node in self.retrying and node in self.waiting:  # given up
+            self.waiting.pop(node)
+            self.interrupted.discard(node)
+        else:
+            self._end(node)
+        self.retrying.pop(node, None)
         self.failures.append((node, event.error, event.effect))
         if event.effect is Effect.NONE:
             self.status[node] = NodeStatus.FAILED
@@ -264,6 +235,11 @@ class SagaState(SagaData):
             raise LogCorrupt(
                 f"{self._name(node)}: undo attempt {event.attempt} instead of {expected}"
             )
+        if self.status[node] is not _UNDO_STARTED:
+            self.retrying.pop(node, None)  # they were about the do
+            self.deadlines.pop(node, None)
+        if event.deadline_ms:
+            self.deadlines[node] = event.deadline_ms
         self.status[node] = _UNDO_STARTED
         self.undo_attempts[node] = expected
         self._begin(node)
@@ -271,6 +247,7 @@ class SagaState(SagaData):
     def _undo_finished(self, event: UndoFinished) -> None:
         node = event.node
         self._check(event)
+        self.retrying.pop(node, None)
         interrupted = node in self.interrupted
         if self.status[node] is _UNDO_STARTED and not (
             # Steno begins an undo of constants and the like too: ours concludes it, unbegun.
@@ -284,10 +261,17 @@ class SagaState(SagaData):
         self.status[node] = NodeStatus.UNDONE
         self._settle(node)
 
+    def _undo_attempt_failed(self, event: UndoAttemptFailed) -> None:
+        node = event.node
+        self._check(event)
+        self._end(node)
+        self._retry(node, event.error, event.retry_at_ms)
+
     def _undo_failed(self, event: UndoFailed) -> None:
         node = event.node
         self._check(event)
         self._end(node)
+        self.retrying.pop(node, None)
         self.status[node] = NodeStatus.UNDO_FAILED
         self.failures.append((node, event.error, None))
         self.stuck_on[node] = StuckReason.UNDO_FAILED
@@ -315,14 +299,15 @@ class SagaState(SagaData):
         path = self.dag.paths[node]
         return f'node "{path}"' if path else f"{self.dag.nodes[node].kind} marker {node}"
 
-    def _enlist(self, node: int) -> None:
-        self.waiting[node] = None
-        self.agenda.append(node)
-
     def _begin(self, node: int) -> None:
         self.waiting.pop(node, None)
         self.interrupted.discard(node)
         self.in_flight.add(node)
+
+    def _retry(self, node: int, error: ErrorRecord, at_ms: int) -> None:
+        before = self.retrying.get(node)
+        self.retrying[node] = Retrying(1 if before is None else before.failed + 1, error, at_ms)
+        self._enlist(node)
 
     def _end(self, node: int) -> None:
         try:
@@ -332,100 +317,22 @@ class SagaState(SagaData):
                 f"{self._name(node)}: an outcome of an attempt that was interrupted"
             ) from None
 
-    def _came_alive(self, node: int) -> None:
-        live_children, frontier = self._live_children, self._frontier
-        frontier[node] = None
-        for parent in self.dag.parents[node]:
-            live_children[parent] += 1
-            frontier.pop(parent, None)
-
-    def _done(self, node: int) -> None:
-        """`node` has succeeded: its children may be ready, markers among them at once."""
-        self.status[node] = _SUCCEEDED
-        if self.direction is Direction.UNWINDING:
-            self._undo_if_free(node)
-            return
-        stack = [node]
-        markers, unmet, children = self.dag.markers, self.unmet, self.dag.children
-        while stack:
-            for child in children[stack.pop()]:
-                unmet[child] -= 1
-                if unmet[child]:
-                    continue
-                if markers[child] and self.started:
-                    self._came_alive(child)
-                    self.status[child] = _SUCCEEDED
-                    stack.append(child)
-                else:
-                    self.waiting[child] = None
-                    self.agenda.append(child)
-
-    def _settle(self, node: int) -> None:
-        """`node` holds nothing any more: its parents may be undone, markers at once."""
-        stack = [node]
-        markers, live_children, frontier = self.dag.markers, self._live_children, self._frontier
-        while stack:
-            settled = stack.pop()
-            frontier.pop(settled, None)
-            for parent in self.dag.parents[settled]:
-                live_children[parent] -= 1
-                if live_children[parent]:
-                    continue
-                frontier[parent] = None
-                if self.direction is Direction.FORWARD:
-                    continue
-                if markers[parent] and self.started and not self.halted:
-                    self.status[parent] = NodeStatus.UNDONE
-                    stack.append(parent)
-                else:
-                    self._undo_if_free(parent)
-
-    def _turn(self) -> None:
-        """Begin to unwind: nothing new starts, and what nothing depends on can be undone."""
-        if self.direction is Direction.UNWINDING:
-            return
-        self.direction = Direction.UNWINDING
-        for node in [each for each in self.waiting if each not in self.interrupted]:
-            del self.waiting[node]
-        self.agenda = list(self.waiting)
-        for node in list(self._frontier):
-            if self.started and self.dag.markers[node]:
-                self.status[node] = NodeStatus.UNDONE
-                self._settle(node)
-            else:
-                self._undo_if_free(node)
-
-    def _undo_if_free(self, node: int) -> None:
-        """Put the undo of `node` on the agenda, if it holds something and nothing depends on it."""
-        status = self.status[node]
-        if self._live_children[node] or node in self.waiting:
-            return
-        if status is _SUCCEEDED:
-            self._enlist(node)
-        elif status is _UNKNOWN:
-            what = self.dag.nodes[node]
-            # An atomic action promises a definite end: without one, nobody knows what is there.
-            if what.undoing is Undoing.KNOWN or (what.atomic and what.undoing is Undoing.ANY):
-                self.stuck_on[node] = StuckReason.OUTCOME_UNKNOWN
-            else:
-                self._enlist(node)
-
-    def _advance_markers(self) -> None:
-        """Let markers pass that a log taken over from Steno has left standing."""
-        if self.halted:  # they stand in the way of nothing else, and must not be lost
-            return
-        markers = self.dag.markers
-        for node in [each for each in self.waiting if markers[each]]:
-            del self.waiting[node]
-            self.interrupted.discard(node)
-            if self.direction is Direction.FORWARD:
-                if self.status[node] is _NEVER_STARTED:
-                    self._came_alive(node)
-                self._done(node)
-            else:
-                self.status[node] = NodeStatus.UNDONE
-                self._settle(node)
-        self.agenda = [node for node in self.agenda if node in self.waiting]
+    _HANDLERS: ClassVar[Mapping[type[Any], Callable[[Any, Any], None]]] = {
+        Created: _created,
+        StartRequested: _start_requested,
+        Adopted: _adopted,
+        Unwinding: _unwinding,
+        Finished: _finished,
+        Started: _node_started,
+        AttemptFailed: _attempt_failed,
+        Succeeded: _node_succeeded,
+        Failed: _node_failed,
+        UndoStarted: _undo_started,
+        UndoAttemptFailed: _undo_attempt_failed,
+        UndoFinished: _undo_finished,
+        UndoFailed: _undo_failed,
+    }
+    """Every kind of event, each with what it changes (a test holds that none is missing)."""
 
 
 def replay(dag: Dag, params: Json, events: Iterable[Event]) -> SagaState:

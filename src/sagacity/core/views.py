@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from sagacity.core.events import (
     Adopted,
+    AttemptFailed,
     Created,
     EventKind,
     Failed,
@@ -18,12 +19,13 @@ from sagacity.core.events import (
     Started,
     StartRequested,
     Succeeded,
+    UndoAttemptFailed,
     UndoFailed,
     UndoFinished,
     UndoStarted,
     Unwinding,
 )
-from sagacity.core.outcome import all_errors, outcome_of
+from sagacity.core.outcome import all_errors, last_try, outcome_of
 from sagacity.core.state import SagaState
 from sagacity.core.values import decode
 from sagacity.errors import LogCorrupt
@@ -32,11 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
+    from sagacity.core.agenda import Direction
     from sagacity.core.codec import LoggedEvent
-    from sagacity.core.dag import Dag, NodeKind
+    from sagacity.core.dag import Dag
     from sagacity.core.events import ErrorRecord, Event
+    from sagacity.core.nodes import NodeKind
     from sagacity.core.outcome import NodeError, Outcome
-    from sagacity.core.state import Direction
     from sagacity.core.transitions import NodeStatus
     from sagacity.core.values import Json
 
@@ -45,7 +48,8 @@ if TYPE_CHECKING:
 class NodeView:
     """One node. Times are milliseconds since the Unix epoch, None where it did not happen.
 
-    `running` says that its owner has an attempt of it (or of its undo) in flight.
+    `running` says that its owner has an attempt of it (or of its undo) in flight. While
+    it waits for a retry, `retry_at_ms` says when that is due, and the error is the last one.
     """
 
     path: str
@@ -64,6 +68,7 @@ class NodeView:
     ended_ms: int | None = None
     undo_started_ms: int | None = None
     undo_ended_ms: int | None = None
+    retry_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +156,10 @@ def nodes_of(state: SagaState, log: Sequence[LoggedEvent]) -> tuple[NodeView, ..
     undo_errors: dict[str, NodeError] = {}
     for error in all_errors(state):
         (undo_errors if error.undo else errors)[error.node] = error
+    for index in state.retrying:
+        last = last_try(state, index)
+        if last is not None:
+            (undo_errors if last.undo else errors)[last.node] = last
     views: list[NodeView] = []
     visible: dict[tuple[int, ...], tuple[str, ...]] = {}  # a wide stage shares its parents
     for index, path in enumerate(dag.paths):
@@ -175,10 +184,16 @@ def nodes_of(state: SagaState, log: Sequence[LoggedEvent]) -> tuple[NodeView, ..
                 undo_error=undo_errors.get(path),
                 running=index in state.in_flight,
                 depends_on=visible[parents],
+                retry_at_ms=_retry_at(state, index),
                 **times.get(index, {}),
             )
         )
     return tuple(views)
+
+
+def _retry_at(state: SagaState, node: int) -> int | None:
+    retrying = state.retrying.get(node)
+    return retrying.at_ms if retrying is not None and node in state.waiting else None
 
 
 def event_view(dag: Dag, logged: LoggedEvent) -> EventView:
@@ -202,6 +217,10 @@ def _data(event: Event) -> Any:
             return decode(output)
         case Failed(error=error, effect=effect):
             return {**_error_data(error), "effect": effect.value}
+        case AttemptFailed(error=error, effect=effect, retry_at_ms=retry_at_ms):
+            return {**_error_data(error), "effect": effect.value, "retry_at_ms": retry_at_ms}
+        case UndoAttemptFailed(error=error, retry_at_ms=retry_at_ms):
+            return {**_error_data(error), "retry_at_ms": retry_at_ms}
         case UndoFailed(error=error):
             return _error_data(error)
         case UndoFinished(how=how):
@@ -243,7 +262,9 @@ def _times(log: Sequence[LoggedEvent]) -> dict[int, dict[str, int]]:
         event = logged.event
         if not isinstance(event, NodeEvent):
             continue
-        name = _TIME_OF[event.kind]
+        name = _TIME_OF.get(event.kind)
+        if name is None:
+            continue
         of_node = times.setdefault(event.node, {})
         if name.endswith("started_ms"):
             of_node.setdefault(name, logged.time_ms)

@@ -7,38 +7,44 @@ failed without effect, unknown. Whatever the user's code raises ends here too.
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import inspect
 import traceback
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from sagacity.authoring.context import Context
 from sagacity.core.events import (
     MAX_MESSAGE_CHARS,
     MAX_TRACEBACK_CHARS,
+    AttemptFailed,
     Effect,
     ErrorKind,
     ErrorRecord,
     Failed,
     How,
     Succeeded,
+    UndoAttemptFailed,
     UndoFailed,
     UndoFinished,
 )
 from sagacity.core.values import encode
+from sagacity.engine.calling import TimedOutError
 from sagacity.engine.injection import INJECTED
+from sagacity.engine.retrying import is_gone, retry_at_ms, retry_policy
+from sagacity.engine.system import chance
 from sagacity.errors import ActionFailed, InputMismatch, NoSuchInput, ValueNotStorable
 from sagacity.errors import UndoFailed as UndoFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Executor
     from uuid import UUID
 
     from sagacity.core.actions import Action
+    from sagacity.core.policies import Retry
     from sagacity.core.state import SagaState
     from sagacity.core.values import Json
+    from sagacity.engine.calling import Caller
+    from sagacity.engine.clock import Clock
     from sagacity.engine.injection import Faults
 
 MAX_ERROR_DATA_BYTES: Final = 64 * 1024
@@ -67,6 +73,10 @@ class Trying(Protocol):
         """What is injected into it."""
         ...
 
+    def lingers(self, node: int, end: asyncio.Future[Any]) -> None:
+        """Know that an attempt of `node` has been given up and still runs, until `end`."""
+        ...
+
     def cuts(self, node: int) -> bool:
         """Whether the coordinator itself has cancelled the attempt of `node`."""
         ...
@@ -76,17 +86,27 @@ class Trying(Protocol):
         ...
 
 
+class Trial(NamedTuple):
+    """An attempt that has failed, and is judged."""
+
+    saga: Trying
+    node: int
+    action: Action
+    context: Context[Any]
+
+
 class Attempts:
     """Runs the attempts of one coordinator's sagas."""
 
-    def __init__(self, deps: Any, threads: Executor) -> None:
-        """`deps` goes to every context; `threads` runs actions that are plain functions."""
+    def __init__(self, deps: Any, caller: Caller, clock: Clock) -> None:
+        """`deps` goes to every context."""
         self._deps: Final = deps
-        self._threads: Final = threads
+        self._caller: Final = caller
+        self._clock: Final = clock
 
     async def run_do(
         self, saga: Trying, node: int, number: int, action: Action
-    ) -> Succeeded | Failed:
+    ) -> Succeeded | AttemptFailed | Failed:
         """Call the action of the node for the `number`-th time and return what came of it.
 
         Raises:
@@ -94,9 +114,9 @@ class Attempts:
         """
         state, faults = saga.state, saga.faults
         repeat = 1
-        # An earlier attempt was interrupted, and may have had its effect. Of an atomic action the
-        # body can tell that there is none; what fails before it is called cannot.
-        uncalled = Effect.NONE if number == 1 else Effect.POSSIBLE
+        # An earlier attempt may have had its effect. Of an atomic action the body can tell that
+        # there is none; what fails before it is called cannot.
+        uncalled = Effect.POSSIBLE if node in state.tainted else Effect.NONE
         before = Effect.NONE if action.atomic else uncalled
         if faults is not None:
             if node in faults.errors:
@@ -116,34 +136,41 @@ class Attempts:
             outcome_known=True,
             fencing_token=saga.epoch,
         )
+        seconds = state.dag.nodes[node].timeout or action.timeout
         result: Any = None
         try:
-            for _ in range(repeat - 1):  # injected: these may have had their effect
-                if action.do_blocks:
-                    await self._in_thread(action.do, context, **arguments)
-                else:
-                    await action.do(context, **arguments)
-                before = Effect.NONE if action.atomic else Effect.POSSIBLE
-            if action.do_blocks:
-                result = await self._in_thread(action.do, context, **arguments)
-            else:
+            if seconds is None and not action.do_blocks and repeat == 1:  # the commonest
                 result = await action.do(context, **arguments)
+            else:
+                call = partial(action.do, context, **arguments)
+                for last in range(repeat):
+                    if last:  # injected: those before may have had their effect
+                        before = Effect.NONE if action.atomic else Effect.POSSIBLE
+                    result = await self._call(seconds, action.do_blocks, call)
         except ActionFailed as error:
-            return Failed(node, error_record(ErrorKind.ACTION_FAILED, error), before)
+            trial = Trial(saga, node, action, context)
+            return await self._failed(trial, ErrorKind.ACTION_FAILED, error, before)
+        except TimedOutError as error:
+            if error.lingering is not None:
+                saga.lingers(node, error.lingering)
+            trial = Trial(saga, node, action, context)
+            return await self._failed(trial, ErrorKind.TIMED_OUT, error, Effect.POSSIBLE)
         except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
             _pass_on_cancellation(error, saga, node)
             effect = Effect.NONE if action.atomic else Effect.POSSIBLE
             looked_up = isinstance(error, NoSuchInput | InputMismatch)
             kind = ErrorKind.INPUT if looked_up else ErrorKind.EXCEPTION
-            return Failed(node, error_record(kind, error), effect)
+            trial = Trial(saga, node, action, context)
+            return await self._failed(trial, kind, error, effect)
         try:
             return Succeeded(node, action.encode_output(result))
         except BaseException as error:  # noqa: BLE001 - a border: serialisers are user code too
-            return Failed(node, error_record(ErrorKind.OUTPUT, error), Effect.POSSIBLE)
+            trial = Trial(saga, node, action, context)
+            return await self._failed(trial, ErrorKind.OUTPUT, error, Effect.POSSIBLE)
 
     async def run_undo(
         self, saga: Trying, node: int, number: int, action: Action
-    ) -> UndoFinished | UndoFailed:
+    ) -> UndoFinished | UndoAttemptFailed | UndoFailed:
         """Call the undo of the node for the `number`-th time and return what came of it.
 
         Raises:
@@ -174,35 +201,51 @@ class Attempts:
             outcome_known=output is not None,
             fencing_token=saga.epoch,
         )
+        trial = Trial(saga, node, action, context)
+        call = partial(undo, context, *arguments)
         try:
-            if action.undo_blocks:
-                for _ in range(repeat):
-                    await self._in_thread(undo, context, *arguments)
-            else:
-                for _ in range(repeat):
-                    await undo(context, *arguments)
+            for _ in range(repeat):
+                await self._call(action.undo_timeout, action.undo_blocks, call)
         except UndoFailedError as error:
             return UndoFailed(node, error_record(ErrorKind.ACTION_FAILED, error))
+        except TimedOutError as error:
+            if error.lingering is not None:
+                saga.lingers(node, error.lingering)
+            return await self._undo_failed(trial, ErrorKind.TIMED_OUT, error)
         except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
             _pass_on_cancellation(error, saga, node)
-            return UndoFailed(node, error_record(ErrorKind.EXCEPTION, error))
+            return await self._undo_failed(trial, ErrorKind.EXCEPTION, error)
         return UndoFinished(node, How.UNDONE)
 
-    async def _in_thread(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        context = contextvars.copy_context()
+    async def _call(self, seconds: float | None, blocks: bool, call: Callable[[], Any]) -> Any:  # noqa: FBT001
+        if seconds is not None:
+            return await self._caller.within(seconds, call, blocks=blocks)
+        return await (self._caller.in_thread(call) if blocks else call())
 
-        def call() -> tuple[Any, BaseException | None]:
-            # Caught in the thread: a future cannot carry StopIteration, and the pool must live.
-            try:
-                return context.run(function, *args, **kwargs), None
-            except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
-                return None, error
+    async def _failed(
+        self, trial: Trial, kind: ErrorKind, error: BaseException, effect: Effect
+    ) -> AttemptFailed | Failed:
+        node, record = trial.node, error_record(kind, error)
+        policy = retry_policy(trial.saga.state, node, trial.action)
+        at_ms = self._retry_at_ms(trial, policy, error)
+        if at_ms is None or (policy.gone and await is_gone(policy.gone, trial.context)):
+            return Failed(node, record, effect)
+        return AttemptFailed(node, record, effect, at_ms)
 
-        loop = asyncio.get_running_loop()
-        result, error = await loop.run_in_executor(self._threads, call)
-        if error is not None:
-            raise error
-        return await result if inspect.isawaitable(result) else result
+    async def _undo_failed(
+        self, trial: Trial, kind: ErrorKind, error: BaseException
+    ) -> UndoFinished | UndoAttemptFailed | UndoFailed:
+        node, record, policy = trial.node, error_record(kind, error), trial.action.undo_retry
+        if policy.gone and await is_gone(policy.gone, trial.context):
+            return UndoFinished(node, How.GONE)
+        at_ms = self._retry_at_ms(trial, policy, error)
+        if at_ms is None:
+            return UndoFailed(node, record)
+        return UndoAttemptFailed(node, record, at_ms)
+
+    def _retry_at_ms(self, trial: Trial, policy: Retry, error: BaseException) -> int | None:
+        state, now_ms = trial.saga.state, self._clock.now_ms()
+        return retry_at_ms(state, trial.node, policy, error, now_ms=now_ms, chance=chance())
 
 
 def _pass_on_cancellation(error: BaseException, saga: Trying, node: int) -> None:

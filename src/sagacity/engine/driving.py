@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.core.events import Adopted
-from sagacity.engine import system
 from sagacity.engine.attempts import Attempts
+from sagacity.engine.calling import Caller
 from sagacity.engine.executor import Environment, Execution
 from sagacity.engine.handle import ending_of
 from sagacity.engine.insistence import Insistence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sagacity.core.actions import ActionRegistry
     from sagacity.core.events import Event
     from sagacity.core.state import SagaState
+    from sagacity.engine.clock import Clock
     from sagacity.engine.definitions import Definitions
     from sagacity.engine.handle import Ending
     from sagacity.engine.injection import Faults
@@ -75,6 +76,7 @@ class Driving:
         max_sagas: int,
         max_actions: int,
         observers: Sequence[Observer],
+        clock: Clock,
     ) -> None:
         """Begin with nothing to drive, on the running loop."""
         self.owner: Final = owner
@@ -101,11 +103,12 @@ class Driving:
         self._env: Final = Environment(
             actions=registry.by_name,
             slots=Slots(max_actions),
-            attempts=Attempts(deps, self._threads),
+            attempts=Attempts(deps, Caller(self._threads, clock), clock),
+            clock=clock,
             tasks=self.tasks,
             ledger=Ledger(
                 store=store,
-                wall_ms=system.wall_ms,
+                clock=clock,
                 insist=self._insistence.append,
                 recorded=self._recorded if observers else None,
             ),
@@ -281,7 +284,7 @@ class Driving:
                     record=b"",
                     event_count=0,
                     summary=Summary(SagaStatus.WAITING_FOR_CODE, head.direction),
-                    updated_ms=system.wall_ms(),
+                    updated_ms=self._env.clock.now_ms(),
                 )
             )
 

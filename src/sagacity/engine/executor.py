@@ -35,6 +35,7 @@ from sagacity.core.planner import (
     Conclude,
     ConcludeUndo,
     Finish,
+    GiveUp,
     RunAction,
     RunUndo,
     is_current,
@@ -48,13 +49,14 @@ from sagacity.engine.journal import Journal
 from sagacity.errors import SagacityError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
     from uuid import UUID
 
     from sagacity.core.actions import Action
     from sagacity.core.events import Event
     from sagacity.core.state import SagaState
     from sagacity.engine.attempts import Attempts
+    from sagacity.engine.clock import Clock
     from sagacity.engine.flights import Call
     from sagacity.engine.injection import Faults
     from sagacity.engine.journal import Ledger
@@ -72,6 +74,7 @@ class Environment:
     slots: Slots
     attempts: Attempts
     tasks: TaskSet
+    clock: Clock
     ledger: Ledger
 
 
@@ -80,6 +83,7 @@ class Execution:
 
     __slots__ = (
         "_draining",
+        "_due",
         "_env",
         "_flights",
         "_is_cut",
@@ -107,6 +111,8 @@ class Execution:
         self.faults: Faults | None = None
         self.journal: Final = Journal(env.ledger, saga_id, name, epoch, state)
         self._flights: Final = Flights(env.slots, self._wake_up)
+        self._due: deque[Call] = deque()
+        """Retries whose time has come."""
         self._starting: list[Call] = []
         """Decided, and to be run as soon as that is durable."""
         self._outcomes: deque[tuple[Call, Event]] = deque()
@@ -128,9 +134,11 @@ class Execution:
                     continue  # what was concluded failed, and turned the saga
                 match command:
                     case RunAction() | RunUndo():
-                        action = self._env.actions[state.dag.nodes[command.node].action]
-                        if self._flights.admit(command, action):
-                            self._begin(command)
+                        if not command.not_before_ms or self._is_due(command):
+                            self._admit(command)
+                    case GiveUp(node):
+                        self._give_up(node)
+                        concluded = True
                     case Finish():
                         self.journal.record(Finished(command.outcome))
                     case Conclude() | ConcludeUndo():
@@ -178,6 +186,10 @@ class Execution:
         """Whether a cancellation of the attempt of `node` is the coordinator's doing."""
         return self._is_cut or self._flights.has_cancelled(node)
 
+    def lingers(self, node: int, end: asyncio.Future[Any]) -> None:
+        """Know that an attempt of `node` has been given up and still runs, until `end`."""
+        self._flights.linger(node, end)
+
     def runs_in(self, task: asyncio.Task[Any] | None) -> bool:
         """Whether `task` is one of this saga's."""
         return task is not None and (task is self._task or task in self._flights.tasks.values())
@@ -192,13 +204,15 @@ class Execution:
                 self._take_outcome(*self._outcomes.popleft())
             while flights.granted:
                 self._begin_if_current(*flights.granted.popleft())
+            while self._due:
+                self._admit_if_current(self._due.popleft())
             self.decide()
             if journal.pending:
                 await journal.commit()
             if state.finished is not None or (state.stuck_on and state.stuck is not None):
                 return True
             starting, self._starting = self._starting, []
-            if len(starting) == 1 and not flights.parked and len(state.in_flight) == 1:
+            if len(starting) == 1 and not state.waiting and len(state.in_flight) == 1:
                 command = starting[0]
                 event = await self._attempt(command)
                 if self._is_cut:  # and the action swallowed it: too late to record anything
@@ -209,7 +223,7 @@ class Execution:
                 continue
             for command in starting:
                 flights.tasks[command.node] = self._env.tasks.spawn(self._attempt_apart(command))
-            if self._outcomes or flights.granted:
+            if self._outcomes or flights.granted or self._due:
                 continue
             if self._draining and not flights.tasks:
                 return False
@@ -228,11 +242,42 @@ class Execution:
 
     # -- nodes ----------------------------------------------------------------
 
+    def _is_due(self, command: Call) -> bool:
+        """Whether the time of a retry has come; if not, it will be heard of."""
+        clock = self._env.clock
+        if command.not_before_ms <= clock.now_ms():
+            return True
+        self._flights.delay(command, clock.call_at(command.not_before_ms, self._hear_of(command)))
+        return False
+
+    def _hear_of(self, command: Call) -> Callable[[], None]:
+        def hear() -> None:
+            self._due.append(command)
+            self._wake_up()
+
+        return hear
+
+    def _admit_if_current(self, command: Call) -> None:
+        if not self._draining and is_current(self.state, command):
+            self._admit(command)
+
+    def _admit(self, command: Call) -> None:
+        """Begin `command`, unless it must wait for a slot or for what lingers of its node."""
+        node, flights = command.node, self._flights
+        if flights.lingering and node in flights.lingering:
+            flights.lingering[node].add_done_callback(lambda _: self._hear_of(command)())
+        elif flights.admit(command, self._env.actions[self.state.dag.nodes[node].action]):
+            self._begin(command)
+
     def _begin(self, command: Call) -> None:
         node, attempt = command.node, command.attempt
-        self.journal.record(
-            Started(node, attempt) if type(command) is RunAction else UndoStarted(node, attempt)
-        )
+        action, what, deadline_ms = self._flights.held[node], self.state.dag.nodes[node], 0
+        forward = type(command) is RunAction
+        policy = (what.retry or action.retry) if forward else action.undo_retry
+        if policy.deadline is not None and attempt == 1:
+            deadline_ms = self._env.clock.now_ms() + round(policy.deadline * 1_000)
+        kind = Started if forward else UndoStarted
+        self.journal.record(kind(node, attempt, deadline_ms))
         self._starting.append(command)
 
     def _begin_if_current(self, command: Call, action: Action) -> None:
@@ -295,6 +340,11 @@ class Execution:
             self.journal.record(Unwinding(f'node "{state.dag.paths[event.node]}" failed'))
             if state.dag.siblings is Siblings.CANCEL:
                 self._flights.cut_short()
+
+    def _give_up(self, node: int) -> None:
+        """Log that a node which waits for a retry has failed: the saga unwinds."""
+        effect = Effect.POSSIBLE if node in self.state.tainted else Effect.NONE
+        self.journal.record(Failed(node, self.state.retrying[node].error, effect))
 
     def _conclude(self, command: Conclude | ConcludeUndo) -> None:
         """Log what needs no call."""

@@ -1,6 +1,7 @@
 """The attempts of one saga, from asking for a slot to giving it back.
 
     wanted -> waits for a slot -> granted -> holds the slot, runs -> landed
+    (before: delayed until a retry is due; after: lingering, if it does not stop in time)
 
 An attempt that runs in the saga's own task has no task here. A saga that is over
 (ended, lost or cancelled) holds nothing and takes nothing that is granted late.
@@ -9,7 +10,7 @@ An attempt that runs in the saga's own task has no task here. A saga that is ove
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sagacity.core.planner import RunAction, RunUndo
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sagacity.core.actions import Action
+    from sagacity.engine.clock import Alarm
     from sagacity.engine.slots import Slots
 
 Call: TypeAlias = RunAction | RunUndo
@@ -27,8 +29,8 @@ Call: TypeAlias = RunAction | RunUndo
 class Flights:
     """Who waits for a slot, who holds one, and which tasks run."""
 
-    __slots__ = ("_cut_short", "_is_over", "_slots", "_wake_up", "granted", "held", "parked",
-                 "tasks")  # fmt: skip
+    __slots__ = ("_cut_short", "_delayed", "_is_over", "_slots", "_wake_up", "granted", "held",
+                 "lingering", "parked", "tasks")  # fmt: skip
 
     def __init__(self, slots: Slots, wake_up: Callable[[], None]) -> None:
         """`wake_up` is called when a slot was granted."""
@@ -44,6 +46,9 @@ class Flights:
         """The actions of the nodes that run, each with a slot."""
         self.tasks: dict[int, asyncio.Task[None]] = {}
         """Of the nodes that run apart."""
+        self.lingering: dict[int, asyncio.Future[Any]] = {}
+        """The ends of attempts that were given up and still run: they keep their slots."""
+        self._delayed: dict[int, Alarm] = {}
 
     def admit(self, call: Call, action: Action) -> bool:
         """Take a slot for `call`; False when it has to wait, and will be granted one."""
@@ -66,11 +71,31 @@ class Flights:
         """Give back a slot that was granted too late to be of use."""
         self._slots.release(action)
 
+    def delay(self, call: Call, alarm: Alarm) -> None:
+        """Keep what will tell that the time of a retry has come."""
+        earlier = self._delayed.pop(call.node, None)
+        if earlier is not None:
+            earlier.cancel()
+        self._delayed[call.node] = alarm
+
+    def linger(self, node: int, end: asyncio.Future[Any]) -> None:
+        """The attempt of `node` is given up before it has ended."""
+        self.lingering[node] = end
+
     def land(self, node: int) -> None:
-        """The attempt of `node` has ended: give its slot back."""
+        """The attempt of `node` has an outcome: give its slot back when nothing of it runs."""
         if self.tasks:
             self.tasks.pop(node, None)
-        self._slots.release(self.held.pop(node))
+        action = self.held.pop(node)
+        end = self.lingering.get(node) if self.lingering else None
+        if end is None:
+            self._slots.release(action)
+        else:
+            end.add_done_callback(lambda _: self._bury(node, action))
+
+    def _bury(self, node: int, action: Action) -> None:
+        del self.lingering[node]
+        self._slots.release(action)
 
     def cut_short(self) -> None:
         """Cancel what may be cancelled: what is atomic or runs in a thread is waited for."""
@@ -97,6 +122,9 @@ class Flights:
         for task in self.tasks.values():
             task.cancel()
         self.tasks.clear()
+        for alarm in self._delayed.values():
+            alarm.cancel()
+        self._delayed.clear()
         for action in self.held.values():
             self._slots.release(action)
         self.held.clear()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sagacity.core.events import Event
     from sagacity.core.state import SagaState
+    from sagacity.engine.clock import Clock
     from sagacity.ports.store import SagaStore
 
 MAX_RECORD_BYTES: Final = 16 * 1024 * 1024
@@ -33,7 +34,7 @@ class Ledger:
     """Where the journals of one coordinator end up."""
 
     store: SagaStore
-    wall_ms: Callable[[], int]
+    clock: Clock
     insist: Callable[[Append, StoreError], Awaitable[None]]
     """Repeats an append that the store failed to do, until it is durable; raises a `NotOwner`."""
     recorded: Callable[[Recorded], None] | None
@@ -75,7 +76,7 @@ class Journal:
         """
         ledger, state = self._ledger, self.state
         events, self.pending = self.pending, []
-        now, count = ledger.wall_ms(), len(events)
+        now, count = ledger.clock.now_ms(), len(events)
         record = encode_record(events, time_ms=now, epoch=self.epoch)
         if len(record) > MAX_RECORD_BYTES and count > 1:
             await self._commit_in_parts(events)
@@ -92,7 +93,7 @@ class Journal:
     async def _commit_in_parts(self, events: list[Event]) -> None:
         """Commit what is too much for one record; any prefix of it recovers."""
         ledger = self._ledger
-        now = ledger.wall_ms()
+        now = ledger.clock.now_ms()
         sequence = self.state.sequence - len(events)
         running = Summary(SagaStatus.RUNNING, self.state.direction)
         parts = [events]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
 
-from sagacity.core.state import Direction
+from sagacity.core.agenda import Direction
 from sagacity.engine.summaries import listed
 from sagacity.ports.store import MAX_PAGE, SagaQuery, SagaStatus
 

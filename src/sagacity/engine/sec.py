@@ -15,6 +15,7 @@ from sagacity.core.events import Adopted, Created, StartRequested
 from sagacity.core.state import SagaState
 from sagacity.core.values import decode
 from sagacity.engine import inbox, system
+from sagacity.engine.clock import SystemClock
 from sagacity.engine.definitions import Definitions
 from sagacity.engine.driving import AlreadyThereError, DrainReport, Driving
 from sagacity.engine.handle import Ending, Handle, result_of
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from sagacity.core.dag import Dag
     from sagacity.core.values import Json
     from sagacity.core.views import SagaSummary, SagaView
+    from sagacity.engine.clock import Clock
     from sagacity.engine.registering import Runnable
     from sagacity.ports.observer import Observer
     from sagacity.ports.store import InboxCommand, SagaStore
@@ -62,6 +64,8 @@ class Sec:
     ids alone (which need not exist yet). The rest stays as it is for a later coordinator.
     There is still one coordinator at a time, so the rest waits as long as this one is open.
 
+    `clock` is for tests (`sagacity.testing.ManualClock`).
+
     Raises on entering:
         StoreBusy: another coordinator drives the store (with `wait`, it is waited for).
     """
@@ -77,6 +81,7 @@ class Sec:
         wait: bool = False,
         observers: Iterable[Observer] = (),
         only: Iterable[UUID] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """Say what to drive; nothing happens before `async with`.
 
@@ -96,6 +101,7 @@ class Sec:
         self._wait: Final = wait
         self._observers: Final = tuple(observers)
         self._only: Final = None if only is None else frozenset(only)
+        self._clock: Final = clock or SystemClock()
         self._owner = ""
         self._definitions: Final = Definitions()
         self._open: Driving | None = None
@@ -123,6 +129,7 @@ class Sec:
             max_sagas=self._max_sagas,
             max_actions=self._max_actions,
             observers=self._observers,
+            clock=self._clock,
         )
         recovery = Recovery(self._store, driving, self._carry_out, self._only)
         self._open = driving
@@ -208,7 +215,7 @@ class Sec:
         state.apply(created)
         saga = new_saga(
             intake, saga_id, state, [created],
-            now_ms=system.wall_ms(), owner=self._owner, epoch=driving.epoch,
+            now_ms=self._clock.now_ms(), owner=self._owner, epoch=driving.epoch,
         )  # fmt: skip
         if await self._store.create(saga) is not None:
             stored = await self._store.read(saga_id)
@@ -261,7 +268,7 @@ class Sec:
         events = execution.journal.take()
         saga = new_saga(
             intake, saga_id, state, events,
-            now_ms=system.wall_ms(), owner=self._owner, epoch=driving.epoch,
+            now_ms=self._clock.now_ms(), owner=self._owner, epoch=driving.epoch,
         )  # fmt: skip
         waiter = driving.waiter(saga_id)
         if has_room:
@@ -306,7 +313,7 @@ class Sec:
             state.apply(event)
         saga = new_saga(
             intake, steno_saga.saga_id, state, events,
-            now_ms=system.wall_ms(), owner=self._owner, epoch=driving.epoch,
+            now_ms=self._clock.now_ms(), owner=self._owner, epoch=driving.epoch,
         )  # fmt: skip
         if await self._store.create(saga) is not None:
             raise SagaExists(steno_saga.saga_id, "a saga cannot be resumed under an id in use")

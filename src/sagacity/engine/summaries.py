@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sagacity.core.agenda import Direction
 from sagacity.core.codec import decode_log
 from sagacity.core.events import FinalState
-from sagacity.core.state import Direction
 from sagacity.core.views import SagaSummary, fold_log, view_of
 from sagacity.engine.handle import ending_of
 from sagacity.errors import LogCorrupt, StoreCorrupt

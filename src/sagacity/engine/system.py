@@ -1,9 +1,10 @@
-"""The machine: clock, ids. The only file that may ask for them."""
+"""The machine: clock, ids, chance. The only file that may ask for them."""
 
 from __future__ import annotations
 
 import gc
 import os
+import random
 import socket
 import time
 from uuid import UUID
@@ -16,12 +17,17 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def chance() -> float:
+    """Return a number within 0 .. 1: for jitter, never for secrets."""
+    return random.random()
+
+
 def new_saga_id() -> UUID:
     """Return a UUID of version 7 (RFC 9562): ids made later sort later, which stores like."""
-    random = int.from_bytes(os.urandom(10), "big")
+    noise = int.from_bytes(os.urandom(10), "big")
     value = (wall_ms() & ((1 << 48) - 1)) << 80
-    value |= 0x7 << 76 | (random >> 68) << 64
-    value |= 0b10 << 62 | (random & _RANDOM_BITS_MASK)
+    value |= 0x7 << 76 | (noise >> 68) << 64
+    value |= 0b10 << 62 | (noise & _RANDOM_BITS_MASK)
     return UUID(int=value)
 
 

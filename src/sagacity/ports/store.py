@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
+    from sagacity.core.agenda import Direction
     from sagacity.core.definition import Definition
-    from sagacity.core.state import Direction
     from sagacity.core.values import Json
 
 MAX_PAGE: Final = 1_000

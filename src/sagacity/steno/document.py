@@ -14,7 +14,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from sagacity.core.dag import MAX_EDGES, MAX_NODES
+from sagacity.core.dag_mistakes import MAX_EDGES, MAX_NODES
 from sagacity.core.events import ErrorRecord, EventKind
 from sagacity.core.values import decode
 from sagacity.errors import NotSteno

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from sagacity.core.dag import Undoing
+from sagacity.core.agenda import Direction
 from sagacity.core.events import Effect, Failed, FinalState, Finished
-from sagacity.core.state import Direction
+from sagacity.core.nodes import Undoing
 from sagacity.core.values import encode
 from sagacity.steno.document import render
 from sagacity.steno.graph_writing import from_dag

@@ -13,7 +13,8 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from sagacity.core.bindings import Const, OutputOf
-from sagacity.core.dag import Dag, Node, NodeKind, OnStuck, Undoing
+from sagacity.core.dag import Dag, OnStuck
+from sagacity.core.nodes import Node, NodeKind, Undoing
 from sagacity.errors import DagError, NotSteno
 from sagacity.steno.model import VERSION, Action, Constant, End, Start, SubsagaEnd, SubsagaStart
 

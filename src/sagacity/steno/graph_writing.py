@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sagacity.core.bindings import Const, OutputOf
-from sagacity.core.dag import MAX_EDGES, NodeKind, Undoing
+from sagacity.core.dag_mistakes import MAX_EDGES
+from sagacity.core.nodes import NodeKind, Undoing
 from sagacity.core.values import NULL
 from sagacity.errors import NotSteno
 from sagacity.steno.model import (

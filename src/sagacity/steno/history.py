@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sagacity.core.dag import NodeKind, Undoing
+from sagacity.core.agenda import Direction
 from sagacity.core.events import (
     Adopted,
+    AttemptFailed,
     Created,
     EventKind,
     Failed,
@@ -21,12 +22,14 @@ from sagacity.core.events import (
     Started,
     StartRequested,
     Succeeded,
+    UndoAttemptFailed,
     UndoFailed,
     UndoFinished,
     UndoStarted,
     Unwinding,
 )
-from sagacity.core.state import Direction, SagaState
+from sagacity.core.nodes import NodeKind, Undoing
+from sagacity.core.state import SagaState
 from sagacity.core.transitions import NodeStatus
 from sagacity.core.values import NULL
 from sagacity.steno.graph_writing import numbers
@@ -95,6 +98,8 @@ def _told(state: SagaState, event: Event) -> Iterator[StenoEvent]:
             yield StenoEvent(node, event.kind)
         case Created() | StartRequested() | Adopted() | Unwinding() | Finished():
             pass
+        case AttemptFailed() | UndoAttemptFailed():
+            pass  # to Steno the node is at it all the while
 
 
 def _is_failed_to_steno(state: SagaState, node: int) -> bool:

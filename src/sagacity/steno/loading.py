@@ -13,7 +13,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sagacity.core.dag import NodeKind
 from sagacity.core.events import (
     Adopted,
     Created,
@@ -28,6 +27,7 @@ from sagacity.core.events import (
     UndoFinished,
     UndoStarted,
 )
+from sagacity.core.nodes import NodeKind
 from sagacity.core.state import SagaState
 from sagacity.errors import LogCorrupt, NotSteno
 from sagacity.steno.document import parse

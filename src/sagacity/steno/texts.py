@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from sagacity.core.dag import NodeKind
+from sagacity.core.agenda import Direction
 from sagacity.core.events import Adopted, StartRequested
-from sagacity.core.state import Direction, SagaState
+from sagacity.core.nodes import NodeKind
+from sagacity.core.state import SagaState
 from sagacity.core.transitions import NodeStatus
 from sagacity.core.values import encode
 from sagacity.steno.graph_writing import constant_of, sketch

@@ -20,10 +20,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sagacity.core.codec import LoggedEvent, decode_log
-from sagacity.core.dag import OnStuck, Undoing
+from sagacity.core.dag import OnStuck
 from sagacity.core.definition import dag_of
 from sagacity.core.events import (
     Adopted,
+    AttemptFailed,
     Created,
     Effect,
     Failed,
@@ -33,11 +34,13 @@ from sagacity.core.events import (
     Started,
     StartRequested,
     Succeeded,
+    UndoAttemptFailed,
     UndoFailed,
     UndoFinished,
     UndoStarted,
     Unwinding,
 )
+from sagacity.core.nodes import Undoing
 from sagacity.errors import LogCorrupt
 from sagacity.ports.store import FINAL
 
@@ -167,6 +170,10 @@ class _Case:
         self._undoing: set[int] = set()
         self._interrupted: set[int] = set()
         """Nodes that had an attempt (of the do) in flight when the owner changed."""
+        self._tainted: set[int] = set()
+        """Those, and nodes whose attempt failed with an effect possible."""
+        self._retrying: set[int] = set()
+        """Nodes whose last attempt (of the do) failed, and was not the last."""
 
     def _violates(self, promise: int, sentence: str, node: int | None = None) -> None:
         path = "" if node is None else self.dag.paths[node] or f"({self.dag.nodes[node].kind})"
@@ -201,6 +208,8 @@ class _Case:
                 self._hear_request(event)
             case Adopted():
                 self._interrupted |= self._doing
+                self._tainted |= self._doing
+                self._retrying -= self._doing
                 self._doing.clear()
                 self._undoing.clear()
             case Unwinding():
@@ -230,13 +239,25 @@ class _Case:
         match event:
             case Started():
                 self._hear_start(event)
+            case AttemptFailed():
+                self._hear_outcome(event)
+                if event.effect is Effect.POSSIBLE:
+                    self._tainted.add(node)
+                elif self.dag.nodes[node].atomic:
+                    self._tainted.discard(node)
+                self._retrying.add(node)
+            case UndoAttemptFailed():
+                self._hear_undo_failure(event)
             case Succeeded():
                 self._hear_outcome(event)
                 if node in self._succeeded:
                     self._violates(8, "it succeeded twice", node)
                 self._succeeded.setdefault(node, self.sequence)
             case Failed():
-                self._hear_outcome(event)
+                if node in self._retrying and node not in self._doing:
+                    self._hear_giving_up(node)
+                else:
+                    self._hear_outcome(event)
                 self._hear_failure(event)
             case UndoStarted():
                 self._hear_undo_begin(node)
@@ -273,8 +294,9 @@ class _Case:
         self._first_start.setdefault(node, self.sequence)
         self._doing.add(node)
 
-    def _hear_outcome(self, event: Succeeded | Failed) -> None:
+    def _hear_outcome(self, event: Succeeded | AttemptFailed | Failed) -> None:
         node = event.node
+        self._retrying.discard(node)
         if node not in self._doing:
             if node in self._interrupted:
                 self._violates(10, "an outcome of an attempt of the owner before", node)
@@ -282,14 +304,21 @@ class _Case:
                 self._violates(0, f"{event.kind} without an attempt in flight", node)
         self._doing.discard(node)
 
+    def _hear_giving_up(self, node: int) -> None:
+        self._retrying.discard(node)
+        if not self._turned:
+            self._violates(0, "it is given up while it waits for a retry", node)
+        if node in self._tainted and self.dag.nodes[node].atomic:
+            self._violates(0, "it is given up, and its outcome must be known", node)
+
     def _hear_failure(self, event: Failed) -> None:
         node = event.node
         self._turned = True
         self._failed[node] = (self.sequence, event.effect)
-        may_have_had_one = node in self._interrupted and not self.dag.nodes[node].atomic
+        may_have_had_one = node in self._tainted and not self.dag.nodes[node].atomic
         if event.effect is Effect.NONE and may_have_had_one:
             self._violates(
-                7, "it failed without effect, but an interrupted attempt may have had one", node
+                7, "it failed without effect, but an earlier attempt may have had one", node
             )
 
     def _hear_undo_begin(self, node: int) -> None:
@@ -324,11 +353,12 @@ class _Case:
                 self._violates(7, "it was passed over, and has an undo", node)
         self._undone.setdefault(node, self.sequence)
 
-    def _hear_undo_failure(self, event: UndoFailed) -> None:
+    def _hear_undo_failure(self, event: UndoFailed | UndoAttemptFailed) -> None:
         if event.node not in self._undoing:
             self._violates(0, "its undo failed without an attempt in flight", event.node)
         self._undoing.discard(event.node)
-        self._halted = self.dag.on_stuck is OnStuck.HALT
+        if isinstance(event, UndoFailed):
+            self._halted = self.dag.on_stuck is OnStuck.HALT
 
     # -- the end -----------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sagacity.core.bindings import Const, ListOf, ObjectOf, OutputOf, ParamsOf
 from sagacity.core.builder import DagBuilder, NodeFactory, NodeSpec
-from sagacity.core.dag import Dag, Node, NodeKind, OnStuck, Siblings, Undoing
+from sagacity.core.dag import Dag, OnStuck, Siblings
 from sagacity.core.events import (
     Adopted,
     Created,
@@ -30,6 +30,7 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
+from sagacity.core.nodes import Node, NodeKind, Undoing
 from sagacity.core.values import INT_MAX, INT_MIN, encode
 
 if TYPE_CHECKING:

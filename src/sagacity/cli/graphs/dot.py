@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sagacity.cli.graphs.colours import colours_of
 from sagacity.cli.graphs.drawing import NO_BOX
 from sagacity.cli.text import safe
-from sagacity.core.dag import NodeKind
+from sagacity.core.nodes import NodeKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

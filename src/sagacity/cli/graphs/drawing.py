@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sagacity.core.dag import NodeKind
+from sagacity.core.nodes import NodeKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

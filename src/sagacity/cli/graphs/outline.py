@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sagacity.cli.text import cut, safe
-from sagacity.core.dag import NodeKind, Undoing
+from sagacity.core.nodes import NodeKind, Undoing
 from sagacity.core.state import SagaState
 from sagacity.core.views import nodes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sagacity.core.dag import Dag, Node
+    from sagacity.core.dag import Dag
+    from sagacity.core.nodes import Node
     from sagacity.core.views import NodeView
 
 SHOWN_PARENTS: Final = 4

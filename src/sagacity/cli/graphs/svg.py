@@ -15,7 +15,7 @@ import click
 from sagacity.cli.graphs.colours import colours_of
 from sagacity.cli.graphs.drawing import NO_BOX
 from sagacity.cli.text import cut, safe
-from sagacity.core.dag import NodeKind
+from sagacity.core.nodes import NodeKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ from zlib import crc32
 
 import orjson
 
-from sagacity.core.state import Direction
+from sagacity.core.agenda import Direction
 from sagacity.errors import StoreCorrupt
 from sagacity.ports.store import MAX_INBOX, InboxCommand, SagaHead, SagaStatus, StoredSaga
 

@@ -10,8 +10,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from sagacity.core.agenda import Direction
 from sagacity.core.definition import Definition
-from sagacity.core.state import Direction
 from sagacity.ports.store import Append, InboxCommand, NewSaga, SagaStatus, Summary
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from sagacity.core.state import Direction
+from sagacity.core.agenda import Direction
 from sagacity.errors import NotOwner, StoreBusy
 from sagacity.ports.store import DRIVEN, FINAL, MAX_PAGE, SagaStatus, Summary
 from sagacity.testing._promises._making import (

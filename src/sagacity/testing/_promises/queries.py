@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from sagacity.core.state import Direction
+from sagacity.core.agenda import Direction
 from sagacity.ports.store import MAX_PAGE, SagaQuery, SagaStatus, Summary
 from sagacity.testing._promises._making import (
     RUNNING,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from sagacity.core.state import Direction
+from sagacity.core.agenda import Direction
 from sagacity.errors import NoSuchSaga, StoreError
 from sagacity.ports.store import (
     FINAL,

@@ -1,0 +1,103 @@
+"""Calls the user's code: in the event loop or in a thread, for as long as it may take.
+
+What has taken too long is told to stop and is not waited for: a coroutine can swallow
+its cancellation, and a thread cannot be stopped at all. It lingers, and whoever asked
+is handed the future of its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor, Future
+
+    from sagacity.engine.clock import Clock
+
+
+class TimedOutError(Exception):
+    """Ours: the call took longer than it may. `lingering` is its end, None if it has ended."""
+
+    def __init__(self, seconds: float, lingering: asyncio.Future[Any] | None) -> None:
+        self.lingering: Final = lingering
+        super().__init__(f"it took longer than {seconds:g} s")
+
+
+class Caller:
+    """Makes the calls of one coordinator."""
+
+    def __init__(self, threads: Executor, clock: Clock) -> None:
+        """Functions that block run in `threads`."""
+        self._threads: Final = threads
+        self._clock: Final = clock
+
+    async def in_thread(self, call: Callable[[], Any]) -> Any:
+        """Make a call that blocks, and wait for it.
+
+        Raises whatever it raises.
+        """
+        return await _result(asyncio.wrap_future(self._submit(call)))
+
+    async def within(self, seconds: float, call: Callable[[], Any], *, blocks: bool) -> Any:
+        """Make a call, and wait for at most so many seconds.
+
+        Raises:
+            TimedOutError: it took longer.
+            Whatever the call raises.
+        """
+        loop = asyncio.get_running_loop()
+        job: Future[Any] | None = None
+        if blocks:
+            job = self._submit(call)
+            running: asyncio.Future[Any] = asyncio.wrap_future(job)
+        else:
+            running = loop.create_task(call())
+        expired: asyncio.Future[None] = loop.create_future()
+        alarm = self._clock.call_at(
+            self._clock.now_ms() + round(seconds * 1_000),
+            lambda: None if expired.done() else expired.set_result(None),
+        )
+        try:
+            await asyncio.wait((running, expired), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            if job is None:
+                running.cancel()
+                await asyncio.wait((running,))
+            raise
+        finally:
+            alarm.cancel()
+        if running.done():
+            return await _result(running) if blocks else running.result()
+        running.add_done_callback(_forget)
+        if job is None or job.cancel():  # the latter: it has not begun
+            running.cancel()
+        raise TimedOutError(seconds, None if running.done() else running)
+
+    def _submit(self, call: Callable[[], Any]) -> Future[Any]:
+        variables = contextvars.copy_context()
+
+        def work() -> tuple[Any, BaseException | None]:
+            # Caught in the thread: a future cannot carry StopIteration, and the pool must live.
+            try:
+                return variables.run(call), None
+            except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
+                return None, error
+
+        return self._threads.submit(work)
+
+
+async def _result(running: asyncio.Future[Any]) -> Any:
+    result, error = await running
+    if error is not None:
+        raise error
+    return await result if inspect.isawaitable(result) else result
+
+
+def _forget(running: asyncio.Future[Any]) -> None:
+    """Take note of how a call ended that nobody waits for."""
+    if not running.cancelled():
+        _ = running.exception()

@@ -1,0 +1,68 @@
+"""Whether a failed attempt is followed by another, and when."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from sagacity.errors import ActionFailed, InputMismatch, NoSuchInput, UndoFailed
+
+if TYPE_CHECKING:
+    from sagacity.core.actions import Action
+    from sagacity.core.policies import GoneCheck, Retry
+    from sagacity.core.state import SagaState
+
+log: Final = logging.getLogger("sagacity")
+
+
+def retry_policy(state: SagaState, node: int, action: Action) -> Retry:
+    """Return how the do of `node` is retried: as the node says, or else the action."""
+    return state.dag.nodes[node].retry or action.retry
+
+
+def retry_at_ms(
+    state: SagaState,
+    node: int,
+    policy: Retry,
+    error: BaseException,
+    *,
+    now_ms: int,
+    chance: float,
+) -> int | None:
+    """Return when the do (or the undo) of `node`, which failed with `error`, is tried again.
+
+    None: never, because it is final, of another kind, or one too many.
+    """
+    before = state.retrying.get(node)
+    failed = 1 if before is None else before.failed + 1
+    if not policy.allows(failed) or is_final(error) or not _takes(policy, error):
+        return None
+    at_ms = now_ms + policy.delay_ms(failed, chance)
+    deadline_ms = state.deadlines.get(node)
+    return None if deadline_ms is not None and at_ms > deadline_ms else at_ms
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether another attempt cannot be better: the author says so, or the inputs do not fit."""
+    return (isinstance(error, ActionFailed) and error.final) or isinstance(
+        error, UndoFailed | NoSuchInput | InputMismatch
+    )
+
+
+def _takes(policy: Retry, error: BaseException) -> bool:
+    try:
+        return policy.takes(error)
+    except Exception:
+        log.exception("the on= of a retry policy failed; what it was asked about is not retried")
+        return False
+
+
+async def is_gone(check: GoneCheck, context: Any) -> bool:
+    """Whether the target of an action has ceased to exist; a check that fails says no."""
+    try:
+        answer = check(context)
+        return bool(await answer if inspect.isawaitable(answer) else answer)
+    except Exception:
+        log.exception("the gone= of a retry policy failed; the target is taken to be there")
+        return False
