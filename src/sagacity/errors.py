@@ -150,10 +150,10 @@ class SagaExists(SagacityError):
 class SagaStateError(SagacityError):
     """The saga is not in a state that allows this call; nothing was changed."""
 
-    def __init__(self, saga_id: UUID, state: str, wanted: str) -> None:
+    def __init__(self, saga_id: UUID, state: str, wanted: str, why: str = "") -> None:
         self.saga_id: Final = saga_id
         self.state: Final = state
-        super().__init__(f"cannot {wanted} saga {saga_id}: it is {state}")
+        super().__init__(f"cannot {wanted} saga {saga_id}: {why or f'it is {state}'}")
 
 
 class SagaEnded(SagacityError):

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sagacity.cli.app import cli
+from tests.cli.processes import Gate
 
 TRIPS = Path(__file__).with_name("trips.py")
 
@@ -50,3 +51,9 @@ def document(sagacity: Sagacity) -> Callable[..., Any]:
         return orjson.loads(result.stdout)
 
     return run
+
+
+@pytest.fixture
+def gate(here: Path) -> Iterator[Gate]:
+    with Gate() as gate:
+        yield gate

@@ -20,6 +20,8 @@ Document = Callable[..., Any]
 
 ROOT = Path(__file__).parents[2]
 ID = "0190a3de-0000-7000-8000-000000000001"
+STUCK_ID = "0190a3de-0000-7000-8000-000000000002"
+STUCK = '{"who": "me", "fails": "undo hotel"}'
 BAD = '{"who": "me", "fails": "do car"}'
 
 CALLS: list[tuple[type, int, list[str]]] = [
@@ -33,6 +35,7 @@ CALLS: list[tuple[type, int, list[str]]] = [
     (documents.CheckDocument, 0, ["check", "trips", "--store", "sqlite:///sagacity.db"]),
     (documents.ExportDocument, 0, ["export", "--all", "-o", "sagas.jsonl"]),
     (documents.ImportDocument, 0, ["import", "ready.jsonl", "--store", "sqlite:///other.db"]),
+    (documents.DecisionDocument, 0, ["abandon", STUCK_ID, "--reason", "a ticket"]),
     (documents.GcDocument, 0, ["gc", "--older-than", "1s", "--dry-run"]),
     (documents.DemoDocument, 0, ["demo", "--pace", "0"]),
     (documents.ErrorDocument, 1, ["show", "nope"]),
@@ -47,6 +50,8 @@ def test_a_document_is_of_its_documented_kind(
 ) -> None:
     """All fields are there and of their types, and there are no others."""
     sagacity("run", "trips:book_trip", "--params", BAD, "--id", ID, "-q")
+    sagacity("run", "trips:book_trip", "--params", STUCK, "--id", STUCK_ID, "-q",
+             "--inject-error", "booking/car")  # fmt: skip
     sagacity("export", ID, "-o", "ready.jsonl")
 
     printed = document(*words, exit_code=exit_code)

@@ -4,7 +4,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,6 @@ Document = Callable[..., Any]
 ID = "0190a3de-0000-7000-8000-000000000001"
 OTHER = "0190a3de-0000-7000-8000-000000000002"
 ME = ["--params", '{"who": "me"}']
-
-
-@pytest.fixture
-def gate(here: Path) -> Iterator[Gate]:
-    with Gate() as gate:
-        yield gate
 
 
 def resume_words(text: str) -> list[str]:

@@ -13,6 +13,7 @@ from sagacity.core.events import (
     Adopted,
     AttemptFailed,
     Created,
+    Decided,
     Effect,
     ErrorKind,
     ErrorRecord,
@@ -59,6 +60,11 @@ GOLDEN: Sequence[tuple[bytes, Event]] = (
     (b'["undo_started",3,1]', UndoStarted(3, 1)),
     (b'["undo_finished",3,"undone"]', UndoFinished(3, How.UNDONE)),
     (b'["undo_finished",3,"nothing"]', UndoFinished(3, How.NOTHING)),
+    (b'["decided","abort",-1,"ann","why","r1"]', Decided("abort", -1, "ann", "why", "r1")),
+    (
+        b'["decided","set_output",2,"ann","","r2",{"a":1}]',
+        Decided("set_output", 2, "ann", "", "r2", b'{"a":1}'),
+    ),
     (b'["started",2,1,1700000009000]', Started(2, 1, 1700000009000)),
     (b'["undo_started",2,1,1700000009000]', UndoStarted(2, 1, 1700000009000)),
     (

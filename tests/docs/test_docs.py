@@ -75,6 +75,13 @@ def test_the_state_machine_is_drawn_from_the_table() -> None:
     assert made["PAGE"].read_text(encoding="utf-8") == made["page"]()
 
 
+def test_the_table_of_decisions_is_made_from_the_code() -> None:
+    """`python docs/make_decisions.py` would change nothing."""
+    made = runpy.run_path(str(ROOT / "docs" / "make_decisions.py"))
+
+    assert made["PAGE"].read_text(encoding="utf-8") == made["page"]()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     """No page links to a file that is not there."""

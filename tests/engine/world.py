@@ -112,6 +112,9 @@ class PlainAction:
     def encode_output(self, result: Any) -> Json:
         return encode(result)
 
+    def check_output(self, output: Json) -> None:
+        pass
+
 
 def registry_of(world: World, *more: Any) -> ActionRegistry:
     """Return the actions that the nodes of the tests use, by contract."""

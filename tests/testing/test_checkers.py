@@ -39,7 +39,8 @@ from sagacity.core.state import replay
 from sagacity.core.values import NULL
 from sagacity.errors import LogCorrupt
 from sagacity.ports.store import SagaHead, SagaStatus, StoredSaga
-from sagacity.testing.checkers import PROMISES, Violation, judge, judge_stored
+from sagacity.testing.checkers import judge, judge_stored
+from sagacity.testing.promises import PROMISES, Violation
 from sagacity.testing.strategies import dags, event_lists
 from tests.recovery.shapes import HARMLESS, STENO, TYPED, named, with_contracts
 from tests.recovery.walker import Do, Script, walk

@@ -18,6 +18,7 @@ from sagacity.core.nodes import Undoing
 from sagacity.core.paths import MAX_NAME_CHARS
 from sagacity.core.policies import Retry
 from sagacity.core.values import Json
+from sagacity.errors import ValueNotStorable
 
 _NO_ARGUMENTS: Final[Mapping[str, Any]] = {}
 
@@ -103,6 +104,17 @@ class TypedAction:
             ValueNotStorable: it is not of the stated type, or cannot be stored or read back.
         """
         return self._encode(result)
+
+    def check_output(self, output: Json) -> None:
+        """Check an output that a person sets.
+
+        Raises:
+            ValueNotStorable: it is not of the type that the do returns.
+        """
+        try:
+            self.signature.result.codec.decode(output)
+        except ValueError as error:
+            raise ValueNotStorable(f'no output of action "{self.name}": {error}') from error
 
     def _misfit(self, inputs: Mapping[str, Json], error: Exception) -> ValueError:
         for name, value in inputs.items():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sagacity.cli.ending import command_line
 from sagacity.cli.text import safe
-from sagacity.ports.store import DRIVEN
+from sagacity.ports.store import DRIVEN, SagaStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,7 @@ _MODULE: Final = "MODULE"
 
 def lines_for_saga(view: SagaView, store: str) -> list[str]:
     """Say of a saga that nobody drives how it goes on; nothing if there is nothing to drive."""
-    if view.state not in DRIVEN:
+    if view.state not in DRIVEN or view.state == SagaStatus.PAUSED:
         return []
     target = f"{_MODULE}:{view.name}"
     command = command_line("run", target, "--store", store, "--id", str(view.id))
@@ -33,6 +33,27 @@ def lines_for_saga(view: SagaView, store: str) -> list[str]:
         f"no coordinator drives it; go on with ({_MODULE}: where its code is):",
         f"  {safe(command)}",
     ]
+
+
+def what_to_decide(view: SagaView, store: str) -> list[str]:
+    """Say what a person may do about a saga that waits for one."""
+    more = ("--store", store)
+    if view.state == SagaStatus.PAUSED:
+        return ["it is paused; go on with:", f"  {_typed('unpause', str(view.id), *more)}"]
+    if view.state != SagaStatus.STUCK:
+        return []
+    held = [node.path for node in view.nodes if node.status in ("undo_failed", "unknown")]
+    lines = ["it is stuck until a person decides:"]
+    for path in held[:3]:
+        known = view.node(path).status == "undo_failed"
+        told = ("retry", "skip") if known else ("retry", "set-output", "skip")
+        lines += [f"  {_typed(verb, str(view.id), path, *more)}" for verb in told]
+    return [*lines, f"  {_typed('abandon', str(view.id), *more)}"]
+
+
+def _typed(*words: str) -> str:
+    command = safe(command_line(*words))
+    return f"{command} --output JSON" if words[0] == "set-output" else command
 
 
 def lines_for_list(sagas: Iterable[SagaSummary], store: str) -> list[str]:

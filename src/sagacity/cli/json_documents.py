@@ -256,6 +256,18 @@ class ImportDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionDocument:
+    """What a person decided (`pause`, `abort`, `retry`, `skip`, ...)."""
+
+    id: Annotated[str, "UUID of the saga"]
+    verb: Annotated[str, "pause, unpause, abort, retry, skip, set_output or abandon"]
+    node: Annotated[str | None, "path of the node that it is about"]
+    request_id: Annotated[str, "UUID of the request; sent again, it is carried out once"]
+    changed: Annotated[bool, "false: it was so already, or was done before"]
+    state: Annotated[str, "of the saga afterwards"]
+
+
+@dataclass(frozen=True, slots=True)
 class GcDocument:
     """What was removed (`gc`), or would be."""
 

@@ -53,6 +53,10 @@ def _data_text(event: EventView) -> str:
         effect = f" (effect {data['effect']})" if "effect" in data else ""
         again = f"; again at {time_of_day(data['retry_at_ms'])}" if "retry_at_ms" in data else ""
         return cut(safe(str(data["message"] or data["kind"])), MESSAGE_CHARS) + effect + again
+    if event.kind is EventKind.DECIDED:
+        because = f": {safe(data['reason'])}" if data["reason"] else ""
+        verb = data["verb"].replace("_", " ")
+        return cut(f"{verb}, by {safe(data['by'])}{because}", MESSAGE_CHARS)
     if event.kind is EventKind.SUCCEEDED:
         return shown_value(data, VALUE_CHARS)
     return cut(safe(str(data)), MESSAGE_CHARS)

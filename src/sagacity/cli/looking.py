@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from sagacity.cli.documenting import log_document, saga_document, summary_document
-from sagacity.cli.going_on import at_rest, lines_for_list, lines_for_saga
+from sagacity.cli.going_on import at_rest, lines_for_list, lines_for_saga, what_to_decide
 from sagacity.cli.json_documents import ListDocument
 from sagacity.cli.lines import log_line
 from sagacity.cli.options import (
@@ -152,7 +152,8 @@ def show(*, saga_id: str, store: str, verbose: bool, as_json: bool) -> None:
 
     screen = Screen()
     screen.print(saga_page(view, screen.look(verbose=verbose)))
-    if not coordinator and (lines := lines_for_saga(view, store)):
+    lines = what_to_decide(view, store) or ([] if coordinator else lines_for_saga(view, store))
+    if lines:
         screen.print(["", *lines])
 
 

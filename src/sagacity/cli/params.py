@@ -23,7 +23,7 @@ def read_params(text: str | None, saga: Target) -> Any:
     Raises:
         click.ClickException: not JSON, or not what the saga takes.
     """
-    params = _read_json(text)
+    params = NULL if text is None else read_json(text, "--params")
     if not isinstance(saga, Saga):
         return decode(params)
     try:
@@ -36,9 +36,12 @@ def read_params(text: str | None, saga: Target) -> Any:
         raise click.ClickException(message) from error
 
 
-def _read_json(text: str | None) -> Json:
-    if text is None:
-        return NULL
+def read_json(text: str, option: str) -> Json:
+    """Return the JSON that an option says: JSON, @FILE to read a file, - for standard input.
+
+    Raises:
+        click.ClickException: it is none.
+    """
     try:
         if text == "-":
             return canonical(sys.stdin.read())
@@ -46,4 +49,4 @@ def _read_json(text: str | None) -> Json:
             return canonical(Path(text[1:]).read_bytes())
         return canonical(text)
     except (OSError, UnicodeError, ValueNotStorable) as error:
-        raise click.ClickException(f"--params: {error}") from error
+        raise click.ClickException(f"{option}: {error}") from error

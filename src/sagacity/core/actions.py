@@ -111,6 +111,14 @@ class Action(Protocol):
         """
         ...
 
+    def check_output(self, output: Json) -> None:
+        """Check an output that a person sets.
+
+        Raises:
+            ValueNotStorable: the do could not have returned it.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ActionFunc:
@@ -161,6 +169,9 @@ class ActionFunc:
     def encode_output(self, result: Any) -> Json:
         """Store what the do returned; it must be JSON already."""
         return encode(result)
+
+    def check_output(self, output: Json) -> None:
+        """Take any JSON: there is no type to check it against."""
 
 
 async def _take_nothing_back(_ctx: Any) -> None:

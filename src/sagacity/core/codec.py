@@ -16,6 +16,7 @@ from sagacity.core.events import (
     Adopted,
     AttemptFailed,
     Created,
+    Decided,
     Effect,
     ErrorKind,
     ErrorRecord,
@@ -125,6 +126,11 @@ def _error(document: Any) -> ErrorRecord:
             raise LogCorrupt(f"not an error: {document!r:.100}")
 
 
+def _decision_document(event: Decided) -> list[Any]:
+    document = ["decided", event.verb, event.node, event.by, event.reason, event.request]
+    return document if event.value is None else [*document, orjson.Fragment(event.value)]
+
+
 def _until(event: Started | UndoStarted) -> bytes:
     return b",%d" % event.deadline_ms if event.deadline_ms else b""
 
@@ -133,6 +139,7 @@ _ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
     Created: lambda event: orjson.dumps(["created", event.owner]),
     StartRequested: lambda _: b'["start_requested"]',
     Adopted: lambda event: orjson.dumps(["adopted", event.owner]),
+    Decided: lambda event: orjson.dumps(_decision_document(event)),
     Unwinding: lambda event: orjson.dumps(["unwinding", event.reason]),
     Finished: lambda event: b'["finished","%b"]' % event.outcome.encode(),
     Started: lambda event: b'["started",%d,%d%b]' % (event.node, event.attempt, _until(event)),
@@ -178,29 +185,40 @@ def _decode(document: Any) -> Event:
                 return Adopted(owner)
             case ["unwinding", str(reason)]:
                 return Unwinding(reason)
+            case ["decided", str(verb), node, str(by), str(reason), str(request), *value] if (
+                type(node) is int and len(value) <= 1
+            ):
+                stored = encode_again(value[0]) if value else None
+                return Decided(verb, node, by, reason, request, stored)
             case ["finished", str(outcome)]:
                 return Finished(FinalState(outcome))
-            case ["started", *numbers] if _are_started(numbers):
-                return Started(*numbers)
-            case ["succeeded", node, output] if type(node) is int:
-                return Succeeded(node, encode_again(output))
-            case ["failed", node, str(effect), error] if type(node) is int:
-                return Failed(node, _error(error), Effect(effect))
-            case ["attempt_failed", node, str(effect), error, retry_at_ms] if (
-                type(node) is type(retry_at_ms) is int
-            ):
-                return AttemptFailed(node, _error(error), Effect(effect), retry_at_ms)
-            case ["undo_started", *numbers] if _are_started(numbers):
-                return UndoStarted(*numbers)
-            case ["undo_attempt_failed", node, error, retry_at_ms] if (
-                type(node) is type(retry_at_ms) is int
-            ):
-                return UndoAttemptFailed(node, _error(error), retry_at_ms)
-            case ["undo_finished", node, str(how)] if type(node) is int:
-                return UndoFinished(node, How(how))
-            case ["undo_failed", node, error] if type(node) is int:
-                return UndoFailed(node, _error(error))
             case _:
-                raise LogCorrupt(f"not an event: {document!r:.100}")
+                return _decode_of_node(document)
     except ValueError as error:
         raise LogCorrupt(f"not an event: {error}") from error
+
+
+def _decode_of_node(document: Any) -> Event:
+    match document:
+        case ["started", *numbers] if _are_started(numbers):
+            return Started(*numbers)
+        case ["succeeded", node, output] if type(node) is int:
+            return Succeeded(node, encode_again(output))
+        case ["failed", node, str(effect), error] if type(node) is int:
+            return Failed(node, _error(error), Effect(effect))
+        case ["attempt_failed", node, str(effect), error, retry_at_ms] if (
+            type(node) is type(retry_at_ms) is int
+        ):
+            return AttemptFailed(node, _error(error), Effect(effect), retry_at_ms)
+        case ["undo_started", *numbers] if _are_started(numbers):
+            return UndoStarted(*numbers)
+        case ["undo_attempt_failed", node, error, retry_at_ms] if (
+            type(node) is type(retry_at_ms) is int
+        ):
+            return UndoAttemptFailed(node, _error(error), retry_at_ms)
+        case ["undo_finished", node, str(how)] if type(node) is int:
+            return UndoFinished(node, How(how))
+        case ["undo_failed", node, error] if type(node) is int:
+            return UndoFailed(node, _error(error))
+        case _:
+            raise LogCorrupt(f"not an event: {document!r:.100}")

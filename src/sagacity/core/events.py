@@ -33,6 +33,7 @@ class EventKind(StrEnum):
     UNDO_FAILED = "undo_failed"
     UNWINDING = "unwinding"
     ADOPTED = "adopted"
+    DECIDED = "decided"
     FINISHED = "finished"
 
 
@@ -106,6 +107,18 @@ class Unwinding(Immutable):
 
     reason: str
     kind: ClassVar[EventKind] = EventKind.UNWINDING
+
+
+class Decided(Immutable):
+    """A person decided: see `decisions`. `node` is -1 where it is about no single one."""
+
+    verb: str
+    node: int
+    by: str
+    reason: str
+    request: str
+    value: Json | None = None
+    kind: ClassVar[EventKind] = EventKind.DECIDED
 
 
 class Finished(Immutable):
@@ -198,5 +211,5 @@ NodeEvent: TypeAlias = (
     | UndoFinished
     | UndoFailed
 )
-SagaEvent: TypeAlias = Created | StartRequested | Adopted | Unwinding | Finished
+SagaEvent: TypeAlias = Created | StartRequested | Adopted | Unwinding | Decided | Finished
 Event: TypeAlias = NodeEvent | SagaEvent

@@ -80,7 +80,7 @@ def outcome_of(state: SagaState) -> Outcome | None:
     if state.finished is FinalState.UNWOUND:
         return Unwound(all_errors(state))
     if state.finished is FinalState.ABANDONED:
-        return Abandoned("", "", all_errors(state))
+        return Abandoned(*state.abandoned, all_errors(state))
     reason = state.stuck
     if reason is None:
         return None

@@ -69,9 +69,11 @@ Command: TypeAlias = RunAction | RunUndo | GiveUp | Conclude | ConcludeUndo | Fi
 def plan(state: SagaState) -> list[Command]:
     """Take what became possible since the last call.
 
-    Nothing before the saga is started, and nothing new once it is stuck.
+    Nothing before the saga is started, nothing new once it is stuck or while it is paused.
     """
-    if not state.started or state.finished is not None or (state.stuck_on and state.halted):
+    if not state.started or state.finished is not None or state.paused:
+        return []
+    if state.stuck_on and state.halted:
         return []
     agenda = state.agenda
     commands: list[Command] = []
@@ -90,7 +92,7 @@ def plan(state: SagaState) -> list[Command]:
 
 def is_current(state: SagaState, command: Command) -> bool:
     """Whether a command that waited (for a slot) is still what is to be done."""
-    if state.finished is not None or state.halted or isinstance(command, Finish):
+    if state.finished is not None or state.paused or state.halted or isinstance(command, Finish):
         return False
     return command.node in state.waiting and _command(state, command.node) == command
 

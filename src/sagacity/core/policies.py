@@ -76,9 +76,8 @@ class Retry:
         """
         if self.on is None:
             return True
-        if isinstance(self.on, tuple):
-            return isinstance(error, self.on)
-        return isinstance(error, self.on) if isinstance(self.on, type) else self.on(error)
+        on: Any = self.on
+        return isinstance(error, on) if isinstance(on, tuple | type) else bool(on(error))
 
     def delay_ms(self, failed: int, chance: float) -> int:
         """Return how long to wait after the `failed`-th failure; `chance` is within 0 .. 1."""

@@ -12,6 +12,7 @@ from sagacity.core.events import (
     Adopted,
     AttemptFailed,
     Created,
+    Decided,
     EventKind,
     Failed,
     Finished,
@@ -203,12 +204,17 @@ def event_view(dag: Dag, logged: LoggedEvent) -> EventView:
         sequence=logged.sequence,
         time_ms=logged.time_ms,
         kind=event.kind,
-        node=dag.paths[event.node] if isinstance(event, NodeEvent) else None,
+        node=_path_of(dag, event),
         attempt=event.attempt if isinstance(event, Started | UndoStarted) else None,
         data=_data(event),
         owner=logged.owner,
         epoch=logged.epoch,
     )
+
+
+def _path_of(dag: Dag, event: Event) -> str | None:
+    about_one = isinstance(event, NodeEvent) or (isinstance(event, Decided) and event.node >= 0)
+    return dag.paths[event.node] if about_one else None  # type: ignore[union-attr]
 
 
 def _data(event: Event) -> Any:
@@ -229,12 +235,24 @@ def _data(event: Event) -> Any:
             return owner
         case Unwinding(reason=reason):
             return reason
+        case Decided():
+            return _decision_data(event)
         case Finished(outcome=outcome):
             return outcome.value
         case Started() | UndoStarted() | StartRequested():
             return None
         case _:
             assert_never(event)
+
+
+def _decision_data(event: Decided) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "verb": event.verb,
+        "by": event.by,
+        "reason": event.reason,
+        "request": event.request,
+    }
+    return told if event.value is None else {**told, "value": decode(event.value)}
 
 
 def _error_data(error: ErrorRecord) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sagacity.core.events import Created, StartRequested
 from sagacity.core.state import SagaState
 from sagacity.core.values import decode
 from sagacity.engine import inbox, system
+from sagacity.engine.asking import ask
 from sagacity.engine.definitions import Definitions
 from sagacity.engine.handle import Ending, Handle
 from sagacity.engine.injection import check_repeat
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sagacity.core.events import Event
     from sagacity.core.values import Json
     from sagacity.core.views import SagaSummary, SagaView
+    from sagacity.engine.requests import Request
     from sagacity.ports.store import SagaStore
 
 P = TypeVar("P")
@@ -170,6 +172,10 @@ class Client:
             raise SagaStateError(saga_id, stored.head.state, "inject a fault into")
         self._definitions.dag_of(stored).find(node)
         await self._store.send(inbox.inject_command(saga_id, verb, node, counts))
+
+    async def decide(self, saga_id: UUID, request: Request) -> bool:
+        """Have carried out what a person asks; as the control and repair methods of `Handle`."""
+        return await ask(self._store, self._definitions, saga_id, request)
 
     def decoder_of(self, saga_name: str) -> Callable[[Json], Any]:
         """Return what reads an output of which nothing is known here: plain JSON."""

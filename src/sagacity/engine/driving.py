@@ -94,6 +94,8 @@ class Driving:
         self._loop: Final = asyncio.get_running_loop()
         self._queue: deque[UUID] = deque()
         self._queued: set[UUID] = set()
+        self.reserved: set[UUID] = set()
+        """At rest, and about to be changed: nobody else may load them meanwhile."""
         self._waiters: dict[UUID, list[asyncio.Future[Ending]]] = {}
         self._threads: Final = ThreadPoolExecutor(
             min(MAX_THREADS, max_actions), thread_name_prefix="sagacity-action"
@@ -121,8 +123,8 @@ class Driving:
         return len(self.active) < self._max_sagas and not self._queue
 
     def knows(self, saga_id: UUID) -> bool:
-        """Whether the saga runs here or waits for a place."""
-        return saga_id in self.active or saga_id in self._queued
+        """Whether the saga runs here, waits for a place, or is in somebody's hand."""
+        return saga_id in self.active or saga_id in self._queued or saga_id in self.reserved
 
     def enqueue(self, saga_id: UUID) -> None:
         """Run a stored, started saga as soon as there is a place."""
@@ -130,6 +132,14 @@ class Driving:
             self._queue.append(saga_id)
             self._queued.add(saga_id)
             self._fill()
+
+    def withdraw(self, saga_id: UUID) -> bool:
+        """Take a saga out of the line for a place; False if it is not in it."""
+        if saga_id not in self._queued:
+            return False
+        self._queued.discard(saga_id)
+        self._queue.remove(saga_id)
+        return True
 
     def _fill(self) -> None:
         while self._queue and len(self.active) < self._max_sagas and not self.draining:
@@ -208,6 +218,7 @@ class Driving:
         else:
             if not durable.done():
                 durable.set_result(None)
+            self.reserved.discard(execution.saga_id)
             self.enqueue(execution.saga_id)
 
     def running(self, saga_id: UUID) -> Execution | None:
@@ -330,6 +341,8 @@ class Driving:
                 del self._waiters[saga_id]
 
     def _deliver(self, execution: Execution) -> None:
+        if execution.state.finished is None and execution.state.stuck is None:
+            return  # paused: who waits goes on waiting
         waiters = self._waiters.pop(execution.saga_id, None)
         if not waiters:
             return

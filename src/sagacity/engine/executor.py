@@ -15,19 +15,17 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sagacity.core.bindings import check_fields
 from sagacity.core.dag import Siblings
+from sagacity.core.decisions import Verb
 from sagacity.core.events import (
     Effect,
     ErrorKind,
     ErrorRecord,
     Failed,
     Finished,
-    How,
     Started,
     Succeeded,
     UndoFailed,
-    UndoFinished,
     UndoStarted,
     Unwinding,
 )
@@ -41,25 +39,25 @@ from sagacity.core.planner import (
     is_current,
     plan,
 )
-from sagacity.core.values import NULL
 from sagacity.engine.attempts import error_record, uncancel
+from sagacity.engine.concluding import conclusion, with_output
+from sagacity.engine.control import decision_of, events_of
 from sagacity.engine.flights import Flights
-from sagacity.engine.injection import INJECTED
 from sagacity.engine.journal import Journal
-from sagacity.errors import SagacityError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from uuid import UUID
 
     from sagacity.core.actions import Action
-    from sagacity.core.events import Event
+    from sagacity.core.events import Decided, Event
     from sagacity.core.state import SagaState
     from sagacity.engine.attempts import Attempts
     from sagacity.engine.clock import Clock
     from sagacity.engine.flights import Call
     from sagacity.engine.injection import Faults
     from sagacity.engine.journal import Ledger
+    from sagacity.engine.requests import Request
     from sagacity.engine.slots import Slots
     from sagacity.engine.tasks import TaskSet
 
@@ -78,14 +76,22 @@ class Environment:
     ledger: Ledger
 
 
+class AtRestError(Exception):
+    """Ours: the saga does not run any more; what was asked of it is to be asked anew."""
+
+
 class Execution:
     """One saga that this coordinator drives."""
 
     __slots__ = (
+        "_aside",
+        "_asked",
         "_draining",
         "_due",
         "_env",
         "_flights",
+        "_heard",
+        "_is_alone",
         "_is_cut",
         "_outcomes",
         "_starting",
@@ -111,11 +117,19 @@ class Execution:
         self.faults: Faults | None = None
         self.journal: Final = Journal(env.ledger, saga_id, name, epoch, state)
         self._flights: Final = Flights(env.slots, self._wake_up)
-        self._due: deque[Call] = deque()
+        self._due: list[Call] = []
         """Retries whose time has come."""
         self._starting: list[Call] = []
         """Decided, and to be run as soon as that is durable."""
         self._outcomes: deque[tuple[Call, Event]] = deque()
+        self._asked: list[tuple[Request, asyncio.Future[bool]]] = []
+        """What people ask, and who is to be told when it is durable."""
+        self._heard: list[asyncio.Future[bool]] = []
+        """Who is to be told when what is pending is durable."""
+        self._is_alone = False
+        """Whether an attempt runs in this saga's own task."""
+        self._aside: asyncio.Task[None] | None = None
+        """Carries out what people ask meanwhile."""
         self._task: asyncio.Task[Any] | None = None
         self._wake: asyncio.Future[None] | None = None
         self._draining = False
@@ -136,19 +150,29 @@ class Execution:
                     case RunAction() | RunUndo():
                         if not command.not_before_ms or self._is_due(command):
                             self._admit(command)
-                    case GiveUp(node):
-                        self._give_up(node)
-                        concluded = True
                     case Finish():
                         self.journal.record(Finished(command.outcome))
-                    case Conclude() | ConcludeUndo():
-                        self._conclude(command)
+                    case Conclude() | ConcludeUndo() | GiveUp():
+                        for event in conclusion(state, command, self.faults):
+                            self._record(event)
                         concluded = True
 
     def drain(self) -> None:
         """Start nothing more; `run` returns when the attempts in flight have ended."""
         self._draining = True
         self._wake_up()
+
+    def ask(self, request: Request) -> asyncio.Future[bool]:
+        """Ask for a decision; the future is done when it is durable (False: it changes nothing).
+
+        It fails as `decision_of` does, and with `AtRestError` if the saga does not run any more.
+        """
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._asked.append((request, answer))
+        if self._is_alone and self._aside is None:
+            self._aside = self._env.tasks.spawn(self._answer_aside())
+        self._wake_up()
+        return answer
 
     def cut(self) -> None:
         """Know that what cancels the tasks of this saga from now on is the coordinator."""
@@ -179,6 +203,50 @@ class Execution:
     def give_up(self) -> None:
         """Let go of all slots; what still runs was cancelled, or belongs to a lost saga."""
         self._flights.give_up()
+        for answer in (*self._heard, *(answer for _, answer in self._asked)):
+            _settle(answer, AtRestError())
+        self._heard.clear()
+        self._asked.clear()
+
+    # -- what people ask --------------------------------------------------------
+
+    def _hear(self) -> None:
+        """Record what people ask; they are told when it is durable."""
+        while self._asked:
+            request, answer = self._asked.pop(0)
+            try:
+                decided = decision_of(self.state, self.saga_id, request, self._env.actions)
+            except Exception as error:  # noqa: BLE001 - a border: it is for who has asked
+                _settle(answer, error)
+                continue
+            if decided is None:
+                _settle(answer, None)
+                continue
+            self.take_decision(decided)
+            self._heard.append(answer)
+
+    def _tell(self) -> None:
+        """Tell people that what they asked is durable."""
+        heard, self._heard = self._heard, []
+        for answer in heard:
+            _settle(answer, None, done=True)
+
+    def take_decision(self, decided: Decided) -> None:
+        """Record a decision, with what follows from it at once."""
+        for event in events_of(self.state, decided):
+            self.journal.record(event)
+        if decided.verb == Verb.ABORT and self.state.dag.siblings is Siblings.CANCEL:
+            self._flights.cut_short()
+
+    async def _answer_aside(self) -> None:
+        """Make durable what people ask while an attempt keeps the saga's own task busy."""
+        try:
+            self._hear()
+            if self.journal.pending:
+                await self.journal.commit()
+            self._tell()
+        finally:
+            self._aside = None
 
     # -- what an attempt asks -------------------------------------------------
 
@@ -199,22 +267,27 @@ class Execution:
     async def _drive(self) -> bool:
         state, flights, journal = self.state, self._flights, self.journal
         self._task = task = asyncio.current_task()
+        alone = state.dag.siblings is not Siblings.CANCEL  # what may be cut has its own task
         while True:
-            while self._outcomes:
-                self._take_outcome(*self._outcomes.popleft())
-            while flights.granted:
-                self._begin_if_current(*flights.granted.popleft())
-            while self._due:
-                self._admit_if_current(self._due.popleft())
+            if self._outcomes or self._asked or self._due or flights.granted:
+                self._take_in()
             self.decide()
             if journal.pending:
                 await journal.commit()
+            if self._heard:
+                self._tell()
             if state.finished is not None or (state.stuck_on and state.stuck is not None):
                 return True
+            if state.paused and not state.in_flight and not flights.tasks:
+                return True
             starting, self._starting = self._starting, []
-            if len(starting) == 1 and not state.waiting and len(state.in_flight) == 1:
+            if len(starting) == 1 and not state.waiting and len(state.in_flight) == 1 and alone:
                 command = starting[0]
+                self._is_alone = True
                 event = await self._attempt(command)
+                self._is_alone = False
+                if self._aside is not None:  # at most one append is in flight
+                    await self._aside
                 if self._is_cut:  # and the action swallowed it: too late to record anything
                     raise asyncio.CancelledError
                 if task is not None and task.cancelling():  # by the action: being cut ends above
@@ -223,11 +296,22 @@ class Execution:
                 continue
             for command in starting:
                 flights.tasks[command.node] = self._env.tasks.spawn(self._attempt_apart(command))
-            if self._outcomes or flights.granted or self._due:
+            if self._outcomes or flights.granted or self._due or self._asked:
                 continue
             if self._draining and not flights.tasks:
                 return False
             await self._news()
+
+    def _take_in(self) -> None:
+        """Take what has happened since the last turn."""
+        while self._outcomes:
+            self._take_outcome(*self._outcomes.popleft())
+        self._hear()
+        while self._flights.granted:
+            self._begin_if_current(*self._flights.granted.popleft())
+        due, self._due = self._due, []
+        for command in due:
+            self._admit_if_current(command)
 
     async def _news(self) -> None:
         self._wake = asyncio.get_running_loop().create_future()
@@ -314,25 +398,14 @@ class Execution:
         node = command.node
         self._flights.land(node)
         if type(event) is Succeeded and node in self.state.dag.output_sources:
-            event = self._with_output(event)
-        if type(event) is Failed:
-            self._fail(event)
-        else:
+            event = with_output(self.state, event)
+        self._record(event)
+
+    def _record(self, event: Event) -> None:
+        """Record what became of a node; the first failure turns the saga."""
+        if type(event) is not Failed:
             self.journal.record(event)
-
-    def _with_output(self, event: Succeeded) -> Event:
-        """Check that the saga's output will be there: a field of this one may be missing."""
-        binding = self.state.dag.output
-        try:
-            if binding is not None:
-                check_fields(binding, event.node, event.output)
-        except LookupError as error:
-            missing = ErrorRecord(ErrorKind.OUTPUT, f"the saga's output: {error}")
-            return Failed(event.node, missing, Effect.POSSIBLE)
-        return event
-
-    def _fail(self, event: Failed) -> None:
-        """Record a failure; the first one turns the saga."""
+            return
         state = self.state
         turned = state.direction
         self.journal.record(event)
@@ -341,31 +414,12 @@ class Execution:
             if state.dag.siblings is Siblings.CANCEL:
                 self._flights.cut_short()
 
-    def _give_up(self, node: int) -> None:
-        """Log that a node which waits for a retry has failed: the saga unwinds."""
-        effect = Effect.POSSIBLE if node in self.state.tainted else Effect.NONE
-        self.journal.record(Failed(node, self.state.retrying[node].error, effect))
 
-    def _conclude(self, command: Conclude | ConcludeUndo) -> None:
-        """Log what needs no call."""
-        node, faults, journal = command.node, self.faults, self.journal
-        if isinstance(command, Conclude):
-            journal.record(Started(node, command.attempt))
-            injected = faults is not None and node in faults.errors
-            event = Failed(node, INJECTED, Effect.NONE) if injected else self._value(node)
-            if isinstance(event, Failed):
-                self._fail(event)
-            else:
-                journal.record(event)
-        elif faults is not None and node in faults.undo_errors:
-            journal.record(UndoStarted(node, self.state.undo_attempts.get(node, 0) + 1))
-            journal.record(UndoFailed(node, INJECTED))
-        else:
-            journal.record(UndoFinished(node, How.NOTHING))
-
-    def _value(self, node: int) -> Succeeded | Failed:
-        binding = self.state.dag.nodes[node].value
-        try:
-            return Succeeded(node, NULL if binding is None else self.state.resolve(binding))
-        except (LookupError, SagacityError) as error:
-            return Failed(node, ErrorRecord(ErrorKind.INPUT, str(error)), Effect.NONE)
+def _settle(answer: asyncio.Future[bool], error: Exception | None, *, done: bool = False) -> None:
+    """Tell who has asked, if they still listen."""
+    if answer.done():
+        return
+    if error is None:
+        answer.set_result(done)
+    else:
+        answer.set_exception(error)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from sagacity.core.decisions import Verb
 from sagacity.core.events import FinalState
 from sagacity.core.immutable import Immutable
 from sagacity.core.outcome import Abandoned, Stuck, Succeeded, Unwound, outcome_of, output_of
-from sagacity.core.values import decode
+from sagacity.core.values import decode, encode
+from sagacity.engine.requests import new_request
 from sagacity.errors import SagaAbandoned, SagaStuck, SagaUnwound
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from sagacity.core.state import SagaState
     from sagacity.core.values import Json
     from sagacity.core.views import SagaView
+    from sagacity.engine.requests import Request
 
 R = TypeVar("R")
 
@@ -58,6 +61,7 @@ class Backend(Protocol):
     async def inject(
         self, saga_id: UUID, verb: str, node: str, counts: tuple[int, int]
     ) -> None: ...
+    async def decide(self, saga_id: UUID, request: Request) -> bool: ...
     def decoder_of(self, saga_name: str) -> Callable[[Json], Any]: ...
 
 
@@ -113,6 +117,86 @@ class Handle(Generic[R]):
     async def view(self) -> SagaView:
         """Return the saga as it is in the store now."""
         return await self._backend.get(self.id)
+
+    # -- control and repair: each is durable, and in the log with who, why and when ----------
+    #
+    # `by` is who asks (the user of this process unless it is said). With a `request_id`
+    # the same request can be sent again and is carried out once. All return True, or False
+    # if it changes nothing (it was done before, or is so already), and raise:
+    #     SagaStateError: the saga is in no state for it; the text says why.
+    #     NoSuchSaga, NoSuchNode: it, or the node, does not exist.
+
+    async def pause(
+        self, reason: str = "", *, by: str | None = None, request_id: UUID | None = None
+    ) -> bool:
+        """Let nothing new begin, forward or unwinding; what is in flight may finish."""
+        return await self._decide(Verb.PAUSE, "", reason, by, request_id)
+
+    async def unpause(
+        self, reason: str = "", *, by: str | None = None, request_id: UUID | None = None
+    ) -> bool:
+        """Let a paused saga go on."""
+        return await self._decide(Verb.UNPAUSE, "", reason, by, request_id)
+
+    async def abort(
+        self, reason: str = "", *, by: str | None = None, request_id: UUID | None = None
+    ) -> bool:
+        """Take everything back. Nothing interrupts that."""
+        return await self._decide(Verb.ABORT, "", reason, by, request_id)
+
+    async def retry(
+        self,
+        node: str = "",
+        reason: str = "",
+        *,
+        by: str | None = None,
+        request_id: UUID | None = None,
+    ) -> bool:
+        """Try again now what is stuck or waits for a retry, with a fresh budget: a node, or all."""
+        return await self._decide(Verb.RETRY, node, reason, by, request_id)
+
+    async def skip(
+        self, node: str, reason: str = "", *, by: str | None = None, request_id: UUID | None = None
+    ) -> bool:
+        """Take the node as undone: a person has undone it by hand."""
+        return await self._decide(Verb.SKIP, node, reason, by, request_id)
+
+    async def set_output(
+        self,
+        node: str,
+        output: Any,
+        reason: str = "",
+        *,
+        by: str | None = None,
+        request_id: UUID | None = None,
+    ) -> bool:
+        """Take the node as succeeded with this output (JSON), as a person has found out.
+
+        Raises:
+            ValueNotStorable: it is no output of the node's action.
+        """
+        value = encode(output)
+        return await self._decide(Verb.SET_OUTPUT, node, reason, by, request_id, value)
+
+    async def abandon(
+        self, reason: str = "", *, by: str | None = None, request_id: UUID | None = None
+    ) -> bool:
+        """End the saga as it is; `view` shows what it still holds."""
+        return await self._decide(Verb.ABANDON, "", reason, by, request_id)
+
+    async def _decide(  # noqa: PLR0917
+        self,
+        verb: Verb,
+        node: str,
+        reason: str,
+        by: str | None,
+        request_id: UUID | None,
+        value: Json | None = None,
+    ) -> bool:
+        request = new_request(verb, node, reason=reason, by=by, request_id=request_id, value=value)
+        return await self._backend.decide(self.id, request)
+
+    # -- faults ----------------------------------------------------------------------------
 
     async def inject_error(self, node: str) -> None:
         """Let the node at path `node` fail instead of running.

@@ -16,17 +16,19 @@ from sagacity.core.state import SagaState
 from sagacity.core.values import decode
 from sagacity.engine import inbox, system
 from sagacity.engine.clock import SystemClock
+from sagacity.engine.control import is_decision, read_request
+from sagacity.engine.deciding import Deciding
 from sagacity.engine.definitions import Definitions
 from sagacity.engine.driving import AlreadyThereError, DrainReport, Driving
 from sagacity.engine.handle import Ending, Handle, result_of
-from sagacity.engine.injection import Faults
+from sagacity.engine.injecting import inject
 from sagacity.engine.intake import ActionCheck, Intake, check_same, new_saga, take_in
 from sagacity.engine.listing import Page, list_sagas
 from sagacity.engine.recovery import Recovery
 from sagacity.engine.registering import registered
 from sagacity.engine.summaries import ending_of_stored, view_of_stored
 from sagacity.errors import CoordinatorClosed, SagaExists, SagaStateError
-from sagacity.ports.store import FINAL, SagaStatus
+from sagacity.ports.store import SagaStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from sagacity.core.views import SagaSummary, SagaView
     from sagacity.engine.clock import Clock
     from sagacity.engine.registering import Runnable
+    from sagacity.engine.requests import Request
     from sagacity.ports.observer import Observer
     from sagacity.ports.store import InboxCommand, SagaStore
     from sagacity.steno import StenoSaga
@@ -415,35 +418,29 @@ class Sec:
 
     async def inject(self, saga_id: UUID, verb: str, node: str, counts: tuple[int, int]) -> None:
         """Inject a fault; as the `inject_` methods of `Handle`."""
-        driving = self._driving()
-        execution = driving.running(saga_id)
-        if execution is None:
-            stored = await self._store.read(saga_id)
-            if stored.head.state in FINAL or stored.head.state is SagaStatus.STUCK:
-                raise SagaStateError(saga_id, stored.head.state, "inject a fault into")
-            index = self._definitions.dag_of(stored).find(node)
-            execution = driving.running(saga_id)  # it may have begun while we read
-        else:
-            index = execution.state.dag.find(node)
-        if execution is None:
-            faults = driving.faults.setdefault(saga_id, Faults())
-        else:
-            faults = execution.faults = execution.faults or Faults()
-        match verb:
-            case inbox.INJECT_ERROR:
-                faults.errors.add(index)
-            case inbox.INJECT_UNDO_ERROR:
-                faults.undo_errors.add(index)
-            case inbox.INJECT_REPEAT:
-                faults.repeat(index, action=counts[0], undo=counts[1])
-            case _:
-                raise ValueError(f'"{verb}" is no command that this version knows')
+        await inject(
+            self._store,
+            self._driving(),
+            self._definitions,
+            saga_id,
+            verb=verb,
+            node=node,
+            counts=counts,
+        )
+
+    async def decide(self, saga_id: UUID, request: Request) -> bool:
+        """Carry out what a person asks; as the control and repair methods of `Handle`."""
+        driving = self._accepting()
+        deciding = Deciding(self._store, driving, self._registry, self._definitions, self._starting)
+        return await deciding.decide(saga_id, request)
 
     async def _carry_out(self, command: InboxCommand) -> None:
         """Do one command of another process."""
         if command.verb == inbox.START:
             # Acknowledged when it was sent: without the code it is started all the same, and waits.
             await self._start(command.saga_id, here=False)
+        elif is_decision(command.verb):
+            await self.decide(command.saga_id, read_request(command))
         else:
             node, counts = inbox.read_injection(command)
             await self.inject(command.saga_id, command.verb, node, counts)

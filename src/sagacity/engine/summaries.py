@@ -38,7 +38,7 @@ _ENDED: Final = {final: SagaStatus(final.value) for final in FinalState}
 
 def status_of(state: SagaState) -> SagaStatus:
     """Return the state of a saga as people see it."""
-    if state.in_flight and state.started:  # the commonest first
+    if state.in_flight and state.started and not state.paused:  # the commonest first
         return SagaStatus.RUNNING
     if state.finished is not None:
         return _ENDED[state.finished]
@@ -46,6 +46,8 @@ def status_of(state: SagaState) -> SagaStatus:
         return SagaStatus.READY
     if state.stuck_on and state.stuck is not None:
         return SagaStatus.STUCK
+    if state.paused:
+        return SagaStatus.PAUSED
     if not state.attempts and state.direction is Direction.FORWARD:
         return SagaStatus.QUEUED
     return SagaStatus.RUNNING

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from sagacity.core.agenda import Direction
-from sagacity.core.events import Effect, Failed, FinalState, Finished
+from sagacity.core.decisions import Verb
+from sagacity.core.events import Decided, Effect, Failed, FinalState, Finished
 from sagacity.core.nodes import Undoing
 from sagacity.core.values import encode
 from sagacity.steno.document import render
@@ -54,6 +55,8 @@ def _log_reasons(view: SagaView) -> list[str]:
                 )
             case Failed():
                 failed = True
+            case Decided(verb=verb) if verb not in (Verb.PAUSE, Verb.UNPAUSE):
+                reasons.append(f"a person decided: {verb}; Steno knows no such thing")
             case Finished(FinalState.ABANDONED):
                 reasons.append("it was abandoned; Steno would go on with it")
             case _:

@@ -16,6 +16,7 @@ from sagacity.core.events import (
     Adopted,
     AttemptFailed,
     Created,
+    Decided,
     EventKind,
     Failed,
     Finished,
@@ -98,7 +99,7 @@ def _told(state: SagaState, event: Event) -> Iterator[StenoEvent]:
             yield StenoEvent(node, event.kind)
         case Created() | StartRequested() | Adopted() | Unwinding() | Finished():
             pass
-        case AttemptFailed() | UndoAttemptFailed():
+        case AttemptFailed() | UndoAttemptFailed() | Decided():
             pass  # to Steno the node is at it all the while
 
 

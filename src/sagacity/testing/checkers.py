@@ -14,9 +14,6 @@ contracts demand beside them.
 from __future__ import annotations
 
 import math
-from collections import deque
-from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sagacity.core.codec import LoggedEvent, decode_log
@@ -26,6 +23,7 @@ from sagacity.core.events import (
     Adopted,
     AttemptFailed,
     Created,
+    Decided,
     Effect,
     Failed,
     FinalState,
@@ -43,47 +41,15 @@ from sagacity.core.events import (
 from sagacity.core.nodes import Undoing
 from sagacity.errors import LogCorrupt
 from sagacity.ports.store import FINAL
+from sagacity.testing._walking import walk
+from sagacity.testing.promises import Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
     from sagacity.core.dag import Dag
     from sagacity.core.events import Event, NodeEvent
     from sagacity.ports.store import StoredSaga
-
-PROMISES: Final[Mapping[int, str]] = MappingProxyType(
-    {
-        0: "the log has its form, and nodes are treated by their contracts",
-        1: "a started saga ends if coordinators and store keep coming back",
-        2: "sequences have no holes",
-        3: "a node never starts before all it depends on have succeeded",
-        4: "an undo never starts before everything depending on its node is settled",
-        5: "nothing is undone that never started, nothing twice to completion",
-        6: "no new node starts after the log shows unwinding",
-        7: "unwound means: what may have had an effect is undone",
-        8: "succeeded means: every node succeeded, once",
-        9: "the final states absorb",
-        10: "epochs never go back; between two adoptions all events are one owner's",
-        12: "repeating a create or a command changes nothing",
-        16: "whatever the engine stored can be read",
-    }
-)
-"""The promises that can be judged here, by their number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A broken promise: its number, the event that shows it, the node's path, and a sentence."""
-
-    promise: int
-    sequence: int
-    node: str
-    sentence: str
-
-    def __str__(self) -> str:
-        where = f'node "{self.node}": ' if self.node else ""
-        return f"promise {self.promise} at event {self.sequence}: {where}{self.sentence}"
-
 
 Log: TypeAlias = "Iterable[LoggedEvent] | Iterable[Event]"
 
@@ -170,6 +136,8 @@ class _Case:
         self._undoing: set[int] = set()
         self._interrupted: set[int] = set()
         """Nodes that had an attempt (of the do) in flight when the owner changed."""
+        self._requests: set[str] = set()
+        self._paused = False
         self._tainted: set[int] = set()
         """Those, and nodes whose attempt failed with an effect possible."""
         self._retrying: set[int] = set()
@@ -214,6 +182,8 @@ class _Case:
                 self._undoing.clear()
             case Unwinding():
                 self._turned = True
+            case Decided():
+                self._hear_decision(event)
             case Finished():
                 self._hear_end(event)
             case _:
@@ -229,6 +199,38 @@ class _Case:
             self._requested = True
             self._requested_at = min(self._requested_at, self.sequence)
 
+    def _hear_decision(self, event: Decided) -> None:
+        """A person may do what the engine may not: judged is what follows."""
+        if event.request in self._requests:
+            self._violates(12, f"request {event.request} is carried out twice")
+        self._requests.add(event.request)
+        nodes = [event.node] if event.node >= 0 else sorted(self._failed)
+        match event.verb:
+            case "pause":
+                self._paused = True
+            case "unpause":
+                self._paused = False
+            case "abort":
+                self._turned = True
+            case "retry":
+                for node in nodes:
+                    unknown = self._failed.get(node, (0, Effect.NONE))[1] is Effect.POSSIBLE
+                    if unknown and node not in self._undo_began:  # its do runs again
+                        del self._failed[node]
+                        self._tainted.add(node)
+                self._halted = False
+            case "skip":
+                self._undone.setdefault(event.node, self.sequence)
+                self._undo_began.setdefault(event.node, self.sequence)
+                self._halted = False
+            case "set_output":
+                self._failed.pop(event.node, None)
+                self._retrying.discard(event.node)
+                self._succeeded.setdefault(event.node, self.sequence)
+                self._halted = False
+            case _:
+                pass
+
     def _hear_node(self, event: NodeEvent) -> None:
         node = event.node
         if not 0 <= node < len(self.dag.nodes):
@@ -236,18 +238,13 @@ class _Case:
             return
         if self._requested and self._markers[node]:
             self._violates(0, f"{event.kind} of a marker", node)
+        if self._paused and isinstance(event, Started | UndoStarted):
+            self._violates(0, "it starts while the saga is paused", node)
         match event:
             case Started():
                 self._hear_start(event)
             case AttemptFailed():
-                self._hear_outcome(event)
-                if event.effect is Effect.POSSIBLE:
-                    self._tainted.add(node)
-                elif self.dag.nodes[node].atomic:
-                    self._tainted.discard(node)
-                self._retrying.add(node)
-            case UndoAttemptFailed():
-                self._hear_undo_failure(event)
+                self._hear_retry(event)
             case Succeeded():
                 self._hear_outcome(event)
                 if node in self._succeeded:
@@ -259,14 +256,30 @@ class _Case:
                 else:
                     self._hear_outcome(event)
                 self._hear_failure(event)
-            case UndoStarted():
+            case _:
+                self._hear_undo(event)
+
+    def _hear_undo(
+        self, event: UndoStarted | UndoAttemptFailed | UndoFinished | UndoFailed
+    ) -> None:
+        match event:
+            case UndoStarted(node):
                 self._hear_undo_begin(node)
                 self._count(self._undo_starts, event)
                 self._undoing.add(node)
             case UndoFinished():
                 self._hear_undo_end(event)
-            case UndoFailed():
+            case UndoFailed() | UndoAttemptFailed():
                 self._hear_undo_failure(event)
+
+    def _hear_retry(self, event: AttemptFailed) -> None:
+        node = event.node
+        self._hear_outcome(event)
+        if event.effect is Effect.POSSIBLE:
+            self._tainted.add(node)
+        elif self.dag.nodes[node].atomic:
+            self._tainted.discard(node)
+        self._retrying.add(node)
 
     def _count(self, counts: dict[int, int], event: Started | UndoStarted) -> None:
         counts[event.node] = counts.get(event.node, 0) + 1
@@ -390,7 +403,7 @@ class _Case:
 
     def check_order(self) -> None:
         """Compare what happened when along each edge: promises 3 and 4."""
-        order, parents, children = _walk(self.dag)
+        order, parents, children = walk(self.dag)
         passed = [_NEVER] * len(order)
         for node in order:
             passed[node] = self._succeeded.get(node, _NEVER)
@@ -420,24 +433,3 @@ class _Case:
             return 0
         when, effect = self._failed.get(node, (0, Effect.POSSIBLE))
         return when if effect is Effect.NONE else self._undone.get(node, _NEVER)
-
-
-def _walk(dag: Dag) -> tuple[list[int], Sequence[Sequence[int]], Sequence[Sequence[int]]]:
-    """Return the nodes with parents before children, and both relations, from the edges alone."""
-    count = len(dag.nodes)
-    parents: list[list[int]] = [[] for _ in range(count)]
-    children: list[list[int]] = [[] for _ in range(count)]
-    for parent, child in dag.edges:
-        parents[child].append(parent)
-        children[parent].append(child)
-    unmet = [len(each) for each in parents]
-    ready = deque(node for node in range(count) if not unmet[node])
-    order: list[int] = []
-    while ready:
-        node = ready.popleft()
-        order.append(node)
-        for child in children[node]:
-            unmet[child] -= 1
-            if not unmet[child]:
-                ready.append(child)
-    return order, parents, children

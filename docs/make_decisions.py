@@ -1,0 +1,108 @@
+"""Writes the table of `docs/operations.md`: what each decision does in each state, from the code.
+
+    python docs/make_decisions.py
+
+A test fails when the page is out of date.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sagacity import Dag, DagBuilder, Node
+from sagacity.core.actions import ActionFunc
+from sagacity.core.decisions import NO_NODE, OF_NODES, Verb, judge_decision
+from sagacity.core.events import (
+    AttemptFailed,
+    Created,
+    Decided,
+    Effect,
+    ErrorKind,
+    ErrorRecord,
+    Failed,
+    FinalState,
+    Finished,
+    How,
+    Started,
+    StartRequested,
+    Succeeded,
+    UndoFailed,
+    UndoFinished,
+    UndoStarted,
+)
+from sagacity.core.state import replay
+from sagacity.core.values import NULL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sagacity.core.events import Event
+
+PAGE = Path(__file__).with_name("operations.md")
+
+
+async def _nothing(_ctx: object) -> None: ...
+
+
+def _dag() -> Dag:
+    builder = DagBuilder("two")
+    action = ActionFunc("nothing", _nothing, _nothing)
+    for name in ("a", "b"):
+        builder.append(Node.action(name, "", action))
+    return builder.build()
+
+
+_ERROR: Final = ErrorRecord(ErrorKind.EXCEPTION, "no")
+_BEGUN: Final = (Created("me"), StartRequested())
+_B_RUNS: Final = (*_BEGUN, Started(0, 1), Succeeded(0, NULL), Started(1, 1))
+_UNWINDS: Final = (*_B_RUNS, Failed(1, _ERROR, Effect.NONE), UndoStarted(0, 1))
+_PAUSE: Final = Decided(Verb.PAUSE, NO_NODE, "", "", "")
+
+CASES: Final[Sequence[tuple[str, int, Sequence[Event]]]] = (
+    ("ready", 0, (Created("me"),)),
+    ("queued", 0, _BEGUN),
+    ("running", 1, _B_RUNS),
+    ("running, waits for a retry", 1, (*_B_RUNS, AttemptFailed(1, _ERROR, Effect.NONE, 0))),
+    ("paused", 0, (*_BEGUN, _PAUSE)),
+    ("unwinding", 0, _UNWINDS),
+    ("stuck: undo_failed", 0, (*_UNWINDS, UndoFailed(0, _ERROR))),
+    ("stuck: outcome_unknown", 1, (*_B_RUNS, Failed(1, _ERROR, Effect.POSSIBLE))),
+    ("unwound", 0, (*_UNWINDS, UndoFinished(0, How.UNDONE), Finished(FinalState.UNWOUND))),
+    ("abandoned", 0, (*_BEGUN, Finished(FinalState.ABANDONED))),
+)
+"""A name, the node that verbs of nodes are asked about, and a log that ends in that state."""
+
+
+def table() -> str:
+    """Return a row for each state, a column for each verb."""
+    verbs = list(Verb)
+    lines = [
+        f"| state | {' | '.join(f'`{verb.value}`' for verb in verbs)} |",
+        f"|---|{'---|' * len(verbs)}",
+    ]
+    for name, node, log in CASES:
+        state = replay(_dag(), NULL, log)
+        answers = [
+            judge_decision(state, verb, node if verb in OF_NODES else NO_NODE).answer.value
+            for verb in verbs
+        ]
+        lines.append(f"| {name} | {' | '.join(answers)} |")
+    return "\n".join(lines) + "\n"
+
+
+def page() -> str:
+    """Return the page with its table made anew."""
+    text, count = re.subn(
+        r"(<!-- decisions: made by make_decisions.py -->\n).*?(<!-- end -->)",
+        lambda match: f"{match[1]}{table()}{match[2]}",
+        PAGE.read_text(encoding="utf-8"),
+        flags=re.DOTALL,
+    )
+    assert count == 1, "the page has no place for the table"
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

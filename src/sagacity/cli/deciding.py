@@ -1,0 +1,176 @@
+"""`pause`, `unpause`, `abort`, `retry`, `skip`, `set-output`, `abandon`: what people decide.
+
+They work from any process: through the coordinator that is alive on the store, or
+without one. Each is in the log of the saga, with who, why and when.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from sagacity.cli.json_documents import DecisionDocument
+from sagacity.cli.options import json_option, store_option
+from sagacity.cli.output import emit
+from sagacity.cli.params import read_json
+from sagacity.cli.stores import find_saga, reading
+from sagacity.core.decisions import Verb
+from sagacity.engine.requests import new_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from sagacity.core.values import Json
+    from sagacity.engine.requests import Request
+
+PATIENCE_SECONDS: Final = 30.0
+"""How long a coordinator that is alive may take to carry out what is asked."""
+
+_DONE: Final = {
+    Verb.PAUSE: "is paused: nothing new begins",
+    Verb.UNPAUSE: "goes on",
+    Verb.ABORT: "is being taken back",
+    Verb.RETRY: "tries again",
+    Verb.SKIP: "takes the node as undone",
+    Verb.SET_OUTPUT: "takes the node as succeeded",
+    Verb.ABANDON: "is abandoned",
+}
+
+
+def _decision(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that all decisions have."""
+    for option in (
+        json_option,
+        store_option,
+        click.option(
+            "--request-id",
+            type=click.UUID,
+            metavar="UUID",
+            help="Of this request: sent again with the same id, it is carried out once.",
+        ),
+        click.option("--by", metavar="WHO", help="Who decides, if not the user of this process."),
+        click.option("--reason", metavar="TEXT", default="", help="Why; it is kept in the log."),
+    ):
+        function = option(function)
+    return click.argument("saga_id", metavar="ID")(function)
+
+
+@click.command()
+@_decision
+def pause(**options: Any) -> None:
+    """Let nothing new begin in a saga.
+
+    Attempts in flight may finish; forward or unwinding, nothing else begins until it is
+    unpaused. ID is a UUID, or the beginning of one.
+    """
+    _carry_out(Verb.PAUSE, **options)
+
+
+@click.command()
+@_decision
+def unpause(**options: Any) -> None:
+    """Let a paused saga go on."""
+    _carry_out(Verb.UNPAUSE, **options)
+
+
+@click.command()
+@_decision
+def abort(**options: Any) -> None:
+    """Take a saga back: undo all that it has done.
+
+    Attempts in flight are waited for (or cancelled, if the saga says so). Nothing
+    interrupts the unwinding.
+    """
+    _carry_out(Verb.ABORT, **options)
+
+
+@click.command()
+@_decision
+@click.argument("node", default="")
+def retry(**options: Any) -> None:
+    """Try again what is stuck or waits for a retry.
+
+    Now, and with a fresh budget: the node at path NODE, or all such nodes.
+    """
+    _carry_out(Verb.RETRY, **options)
+
+
+@click.command()
+@_decision
+@click.argument("node")
+def skip(**options: Any) -> None:
+    """Take a stuck node as undone.
+
+    For the node at path NODE, when a person has undone it by hand. The saga then goes
+    on unwinding.
+    """
+    _carry_out(Verb.SKIP, **options)
+
+
+@click.command("set-output")
+@_decision
+@click.argument("node")
+@click.option("--output", required=True, metavar="JSON|@FILE|-", help="What the action returned.")
+def set_output(*, output: str, **options: Any) -> None:
+    """Take a node as succeeded.
+
+    For the node at path NODE whose outcome is unknown or that waits for a retry, when a
+    person has found out what it did. An unwinding saga then undoes it.
+    """
+    _carry_out(Verb.SET_OUTPUT, value=read_json(output, "--output"), **options)
+
+
+@click.command()
+@_decision
+def abandon(**options: Any) -> None:
+    """End a saga as it is.
+
+    Nothing more is run or undone; `show` tells what it still holds. There is no way back.
+    """
+    _carry_out(Verb.ABANDON, **options)
+
+
+def _carry_out(
+    verb: Verb,
+    *,
+    saga_id: str,
+    store: str,
+    reason: str,
+    by: str | None,
+    request_id: UUID | None,
+    as_json: bool,
+    node: str = "",
+    value: Json | None = None,
+) -> None:
+    try:
+        request = new_request(verb, node, reason=reason, by=by, request_id=request_id, value=value)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    found, changed, state = asyncio.run(_decide(store, saga_id, request))
+    if as_json:
+        emit(
+            DecisionDocument(
+                str(found), verb.value, node or None, str(request.request_id), changed, state
+            )
+        )
+    elif changed:
+        click.echo(f"saga {found} {_DONE[verb]}; it is {state}")
+    else:
+        click.echo(f"saga {found}: nothing to do; it is {state}")
+
+
+async def _decide(url: str, text: str, request: Request) -> tuple[UUID, bool, str]:
+    async with reading(url) as client:
+        saga_id = await find_saga(client, text)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                changed = await client.decide(saga_id, request)
+        except TimeoutError as error:
+            raise click.ClickException(
+                f"asked, and not carried out within {PATIENCE_SECONDS:g} s: the coordinator does "
+                f"it when it can. Ask again with --request-id {request.request_id}"
+            ) from error
+        return saga_id, changed, (await client.get(saga_id)).state

@@ -1,0 +1,115 @@
+"""What people may decide about a saga, and when: one table, for the fold and for those who ask.
+
+A decision is an event of the log (`Decided`), with who, why, and the id of the request:
+the same request is taken once, however often it is sent.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from sagacity.core.agenda import Direction, StuckReason
+from sagacity.core.immutable import Immutable
+from sagacity.core.transitions import NodeStatus
+
+if TYPE_CHECKING:
+    from sagacity.core.state import SagaState
+
+NO_NODE: Final = -1
+
+
+class Verb(StrEnum):
+    """What a person can do about a saga."""
+
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+    ABORT = "abort"
+    RETRY = "retry"
+    SKIP = "skip"
+    SET_OUTPUT = "set_output"
+    ABANDON = "abandon"
+
+
+OF_NODES: Final = frozenset({Verb.RETRY, Verb.SKIP, Verb.SET_OUTPUT})
+"""The verbs that are about a node (`retry` also about all)."""
+
+
+class Answer(StrEnum):
+    """What becomes of a decision."""
+
+    ALLOWED = "allowed"
+    NO_OP = "no-op"
+    REFUSED = "refused"
+
+
+class Verdict(Immutable):
+    """An answer, with the reason unless it is allowed."""
+
+    answer: Answer
+    why: str = ""
+
+
+_ALLOWED: Final = Verdict(Answer.ALLOWED)
+
+
+def judge_decision(state: SagaState, verb: Verb, node: int = NO_NODE) -> Verdict:
+    """Return what becomes of `verb` (about `node`) while the saga is in `state`."""
+    if state.finished is not None:
+        if verb is Verb.ABANDON and state.finished == "abandoned":
+            return Verdict(Answer.NO_OP, "it is abandoned already")
+        return Verdict(Answer.REFUSED, f"it has ended: {state.finished}")
+    if not state.started and verb is not Verb.ABANDON:
+        return Verdict(Answer.REFUSED, "it was not started; it can be started or abandoned")
+    match verb:
+        case Verb.PAUSE:
+            return Verdict(Answer.NO_OP, "it is paused already") if state.paused else _ALLOWED
+        case Verb.UNPAUSE:
+            return _ALLOWED if state.paused else Verdict(Answer.NO_OP, "it is not paused")
+        case Verb.ABORT:
+            unwinds = state.direction is Direction.UNWINDING
+            return Verdict(Answer.NO_OP, "it unwinds already") if unwinds else _ALLOWED
+        case Verb.ABANDON:
+            return _of_abandon(state)
+        case Verb.RETRY if node == NO_NODE:
+            return _ALLOWED if retriable(state) else _NOTHING_TO_RETRY
+        case _:
+            return _of_node(state, verb, node)
+
+
+_NOTHING_TO_RETRY: Final = Verdict(
+    Answer.REFUSED, "none of its nodes is stuck or waits for a retry"
+)
+
+
+def retriable(state: SagaState) -> list[int]:
+    """Return the nodes that a person may let run again now."""
+    waiting = [node for node in state.retrying if node in state.waiting]
+    return sorted({*state.stuck_on, *waiting})
+
+
+def _of_abandon(state: SagaState) -> Verdict:
+    if not state.in_flight:
+        return _ALLOWED
+    running = ", ".join(f'"{state.dag.paths[node]}"' for node in sorted(state.in_flight)[:5])
+    return Verdict(Answer.REFUSED, f"attempts are running: {running}; pause it, and wait for them")
+
+
+def _of_node(state: SagaState, verb: Verb, node: int) -> Verdict:
+    if not 0 <= node < len(state.status) or state.dag.markers[node]:
+        return Verdict(Answer.REFUSED, f"{verb} needs a node")
+    stuck = state.stuck_on.get(node)
+    waits = node in state.retrying and node in state.waiting
+    undoing = state.status[node] is NodeStatus.UNDO_STARTED
+    match verb:
+        case Verb.RETRY:
+            fits, wanted = stuck is not None or waits, "neither stuck nor waits for a retry"
+        case Verb.SKIP:
+            fits = stuck is not None or (waits and undoing)
+            wanted = "neither stuck nor has an undo that waits for a retry"
+        case _:
+            fits = stuck is StuckReason.OUTCOME_UNKNOWN or (waits and not undoing)
+            wanted = "has no unknown outcome, nor an action that waits for a retry"
+    if fits:
+        return _ALLOWED
+    return Verdict(Answer.REFUSED, f'node "{state.dag.paths[node]}" {wanted}')

@@ -1,0 +1,79 @@
+"""Asks for a decision from a process that drives nothing.
+
+With a coordinator alive on the store it goes through the inbox; without one it is
+carried out here, and the saga goes on with the next coordinator.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sagacity.core.events import Adopted
+from sagacity.engine import system
+from sagacity.engine.clock import SystemClock
+from sagacity.engine.control import decision_command, decision_of, events_of
+from sagacity.engine.insistence import Insistence
+from sagacity.engine.journal import Journal, Ledger
+from sagacity.engine.summaries import state_of_stored
+from sagacity.errors import StoreBusy
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sagacity.engine.definitions import Definitions
+    from sagacity.engine.requests import Request
+    from sagacity.ports.store import SagaStore
+
+POLL_SECONDS: Final = 1.0
+
+
+async def ask(store: SagaStore, definitions: Definitions, saga_id: UUID, request: Request) -> bool:
+    """Have a decision carried out; False if it changes nothing. Returns when it is durable.
+
+    Raises as `decision_of` does, and:
+        NoSuchSaga: it does not exist.
+    """
+    seen, sent = 0, False
+    while True:
+        stored = await store.read(saga_id)
+        state = state_of_stored(stored, definitions.dag_of(stored))
+        if sent and str(request.request_id) in state.requests:
+            return True
+        if decision_of(state, saga_id, request, {}) is None:
+            return False
+        if not sent:
+            done = await _decide_alone(store, definitions, saga_id, request)
+            if done is not None:
+                return done
+            await store.send(decision_command(saga_id, request))
+            sent = True
+        seen = await store.wait_for_change(seen, POLL_SECONDS)
+
+
+async def _decide_alone(
+    store: SagaStore, definitions: Definitions, saga_id: UUID, request: Request
+) -> bool | None:
+    """Carry out a decision as the only coordinator; None if there is another one."""
+    owner = system.new_owner()
+    try:
+        epoch = await store.acquire(owner, wait=False)
+    except StoreBusy:
+        return None
+    try:
+        await store.adopt(owner, epoch, ids=[saga_id])
+        stored = await store.read(saga_id)
+        state = state_of_stored(stored, definitions.dag_of(stored))
+        decided = decision_of(state, saga_id, request, {})
+        if decided is None:
+            return False
+        insist = Insistence(store, lambda _saga_id, _error: None).append
+        ledger = Ledger(store, SystemClock(), insist, None)
+        journal = Journal(ledger, saga_id, stored.head.name, stored.head.epoch, state)
+        if state.started:
+            journal.record(Adopted(owner))
+        for event in events_of(state, decided):
+            journal.record(event)
+        await journal.commit()
+        return True
+    finally:
+        await store.release()

@@ -1,0 +1,104 @@
+"""What a person asks of a saga: checked, and made an event of its log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sagacity.core.agenda import Direction
+from sagacity.core.decisions import NO_NODE, OF_NODES, Answer, Verb, judge_decision
+from sagacity.core.events import Decided, FinalState, Finished, Unwinding
+from sagacity.core.values import decode, encode
+from sagacity.engine import system
+from sagacity.engine.requests import Request
+from sagacity.engine.summaries import status_of
+from sagacity.errors import SagaStateError
+from sagacity.ports.store import InboxCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from sagacity.core.actions import Action
+    from sagacity.core.events import Event
+    from sagacity.core.state import SagaState
+
+
+def decision_of(
+    state: SagaState, saga_id: UUID, request: Request, actions: Mapping[str, Action]
+) -> Decided | None:
+    """Return the event that `request` becomes; None if it is done already or changes nothing.
+
+    Raises:
+        NoSuchNode: there is no node at its path.
+        SagaStateError: the saga is in no state for it; the text says why.
+        ValueNotStorable: the output to set is not one of the node's action.
+    """
+    request_id = str(request.request_id)
+    if request_id in state.requests:
+        return None
+    node = state.dag.find(request.path) if request.path else NO_NODE
+    verdict = judge_decision(state, request.verb, node)
+    if verdict.answer is Answer.REFUSED:
+        raise SagaStateError(saga_id, status_of(state), request.verb, verdict.why)
+    if verdict.answer is Answer.NO_OP:
+        return None
+    if request.verb is Verb.SET_OUTPUT:
+        action = actions.get(state.dag.nodes[node].action)
+        if action is not None:
+            action.check_output(b"null" if request.value is None else request.value)
+    return Decided(request.verb, node, request.by, request.reason, request_id, request.value)
+
+
+def events_of(state: SagaState, decided: Decided) -> tuple[Event, ...]:
+    """Return `decided` with what follows from it at once, as one record."""
+    if decided.verb == Verb.ABANDON:
+        return decided, Finished(FinalState.ABANDONED)
+    if decided.verb == Verb.ABORT and state.direction is Direction.FORWARD:
+        return decided, Unwinding(f"aborted by {decided.by}: {decided.reason}")
+    return (decided,)
+
+
+# -- through the inbox -----------------------------------------------------------------
+
+
+def decision_command(saga_id: UUID, request: Request) -> InboxCommand:
+    """Return the command that asks another process for it."""
+    arguments: dict[str, Any] = {
+        "node": request.path,
+        "by": request.by,
+        "reason": request.reason,
+    }
+    if request.value is not None:
+        arguments["value"] = decode(request.value)
+    return InboxCommand(
+        request_id=request.request_id,
+        saga_id=saga_id,
+        verb=request.verb.value,
+        arguments=encode(arguments),
+        sent_ms=system.wall_ms(),
+    )
+
+
+def is_decision(verb: str) -> bool:
+    """Whether a command of the inbox is a decision of a person."""
+    return verb in _VERBS
+
+
+_VERBS: Final = frozenset(verb.value for verb in Verb)
+
+
+def read_request(command: InboxCommand) -> Request:
+    """Return what a command of the inbox asks.
+
+    Raises:
+        ValueError: its arguments are not those of a decision.
+    """
+    match decode(command.arguments):
+        case {"node": str(path), "by": str(by), "reason": str(reason), **rest}:
+            value = encode(rest["value"]) if "value" in rest else None
+            verb = Verb(command.verb)
+            if (verb in OF_NODES and verb is not Verb.RETRY) and not path:
+                raise ValueError(f"{verb} needs a node")
+            return Request(command.request_id, verb, path, by, reason, value)
+        case _:
+            raise ValueError(f"not a decision: {command.arguments!r:.100}")

@@ -1,0 +1,122 @@
+"""What people decide, from the command line, with and without a coordinator."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.processes import Gate, Process
+
+Sagacity = Callable[..., Any]
+Document = Callable[..., Any]
+
+ID = "0190a3de-0000-7000-8000-000000000001"
+STUCK = '{"who": "me", "fails": "undo hotel"}'
+ME = ("--params", '{"who": "me"}')
+BY = ("--by", "ann", "--reason", "ticket 7")
+
+
+@pytest.fixture
+def stuck(sagacity: Sagacity) -> str:
+    """Return the id of a saga whose undo of the hotel has failed."""
+    words = ("run", "trips:book_trip", "--params", STUCK, "--id", ID)
+    assert sagacity(*words, "--inject-error", "booking/car").exit_code == 4
+    return ID
+
+
+def test_a_stuck_saga_says_what_a_person_may_do(sagacity: Sagacity, stuck: str) -> None:
+    """As commands to copy."""
+    shown = sagacity("show", stuck).stdout
+    assert "it is stuck until a person decides:" in shown
+    for words in (f"retry {ID} booking/hotel", f"skip {ID} booking/hotel", f"abandon {ID}"):
+        assert f"sagacity {words} --store sqlite:///sagacity.db" in " ".join(shown.split())
+
+
+def test_a_node_is_skipped_and_the_saga_goes_on(
+    sagacity: Sagacity, document: Document, stuck: str
+) -> None:
+    """The next run of it takes back the rest."""
+    decided = document("skip", stuck, "booking/hotel", *BY)
+    assert (decided["changed"], decided["state"]) == (True, "running")
+    assert "no coordinator drives it" in sagacity("show", stuck).stdout
+    assert sagacity("run", "trips:book_trip", "--params", STUCK, "--id", ID, "-q").exit_code == 3
+    shown = document("show", stuck)
+    assert {node["status"] for node in shown["nodes"]} <= {"undone", "failed", "never_started"}
+    assert "decided: skip, by ann: ticket 7" in sagacity("log", stuck).stdout
+
+
+def test_a_saga_is_abandoned(sagacity: Sagacity, document: Document, stuck: str) -> None:
+    """Its end has who and why."""
+    result = sagacity("abandon", stuck[:13], *BY)
+    assert result.stdout == f"saga {ID} is abandoned; it is abandoned\n"
+    assert document("show", stuck)["outcome"] == {
+        "kind": "abandoned", "output": None, "reason": "ticket 7", "by": "ann"
+    }  # fmt: skip
+    again = sagacity("abandon", stuck)
+    assert (again.exit_code, again.stdout) == (0, f"saga {ID}: nothing to do; it is abandoned\n")
+    refused = sagacity("retry", stuck)
+    assert refused.exit_code == 1
+    assert "it has ended: abandoned" in refused.stderr
+
+
+def test_the_same_request_is_carried_out_once(document: Document, stuck: str) -> None:
+    """Whoever lost the answer asks again."""
+    request = ("--request-id", "00000000-0000-0000-0000-000000000007")
+    assert document("skip", stuck, "booking/hotel", *request)["changed"] is True
+    assert document("skip", stuck, "booking/hotel", *request)["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("skip", ID, "nowhere"), "nowhere"),
+        (("skip", ID, "charge"), 'node "charge" neither stuck nor has an undo'),
+        (("set-output", ID, "charge", "--output", "{"), "--output: not JSON"),
+        (("set-output", ID, "charge", "--output", "1"), 'node "charge" has no unknown outcome'),
+        (("abort", ID, "--reason", "x" * 3_000), "reason has 3,000 characters"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    sagacity: Sagacity, document: Document, stuck: str, words: tuple[str, ...], text: str
+) -> None:
+    """One line says why, and nothing is written."""
+    before = document("log", stuck)["events"]
+    result = sagacity(*words)
+    assert result.exit_code == 1
+    assert text in result.stderr
+    assert document("log", stuck)["events"] == before
+
+
+def test_a_running_saga_is_paused_and_aborted_from_another_process(
+    here: Path, gate: Gate, sagacity: Sagacity, document: Document
+) -> None:
+    """Through the coordinator that drives it."""
+    with Process("run", "trips:book_trip", *ME, "--id", ID, cwd=here, gate=gate.name) as run:
+        gate.let("do charge")
+        gate.wait_for("do hotel", "do car")
+        assert document("pause", ID, *BY)["state"] == "paused"
+        assert sagacity("abort", ID).exit_code == 0
+        assert document("unpause", ID)["changed"] is True
+        gate.let("do hotel", "do car")
+        gate.let("undo hotel", "undo car")
+        gate.let("undo charge")
+        assert run.end()[0] == 3
+    verbs = [event["data"]["verb"] for event in document("log", ID)["events"]
+             if event["kind"] == "decided"]  # fmt: skip
+    assert verbs == ["pause", "abort", "unpause"]
+
+
+def test_a_paused_saga_says_how_it_goes_on(here: Path, gate: Gate, sagacity: Sagacity) -> None:
+    """After its coordinator has gone, too."""
+    with Process("run", "trips:book_trip", *ME, "--id", ID, cwd=here, gate=gate.name) as run:
+        gate.wait_for("do charge")
+        assert sagacity("pause", ID).exit_code == 0
+        run.signal(signal.SIGKILL)
+        run.end()
+    assert f"it is paused; go on with: sagacity unpause {ID}" in " ".join(
+        sagacity("show", ID).stdout.split()
+    )

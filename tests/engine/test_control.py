@@ -1,0 +1,396 @@
+"""What people decide: on sagas that run, wait, are paused, are stuck, and have ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from sagacity import (
+    ActionFailed,
+    Client,
+    Context,
+    Handle,
+    NoSuchNode,
+    NoSuchSaga,
+    SagaStateError,
+    Sec,
+    UndoFailed,
+    ValueNotStorable,
+    action,
+    saga,
+)
+from sagacity.core.dag import OnStuck, Siblings
+from sagacity.core.events import EventKind
+from sagacity.core.outcome import Abandoned, Stuck, Succeeded, Unwound
+from sagacity.core.policies import Retry
+from sagacity.core.views import SagaView
+from sagacity.testing import ManualClock
+from sagacity.testing.checkers import judge
+from sagacity.testing.faults import FaultyStore, Moment
+from tests.engine.conftest import Stores
+from tests.engine.world import Facts, PlainAction, World, dag_of, node, registry_of, spawn, turns
+
+LINE = dag_of("a", "b", "c")
+FOREVER = Retry(forever=True, backoff=60, jitter=0)
+
+
+@asynccontextmanager
+async def coordinator(stores: Stores, world: World, **options: Any) -> AsyncGenerator[Sec]:
+    tried = PlainAction("tried", world.do, world.undo, retry=FOREVER, undo_retry=FOREVER)
+    async with Sec(stores(), registry_of(world, tried), clock=ManualClock(), **options) as sec:
+        yield sec
+
+
+def decisions(view: SagaView) -> list[tuple[str, str, str]]:
+    return [
+        (event.data["verb"], event.data["by"], event.data["reason"])
+        for event in view.events
+        if event.kind is EventKind.DECIDED
+    ]
+
+
+async def in_the_middle(sec: Sec, world: World, dag: Any = LINE) -> tuple[Handle[Any], Any]:
+    """Return a saga that is in the middle of `b`, and the gate that it waits at."""
+    gate = world.hold("do b")
+    handle = await sec.create(dag)
+    await handle.start()
+    await gate.entered.wait()
+    return handle, gate
+
+
+async def stuck(sec: Sec, world: World, dag: Any = LINE) -> Handle[Any]:
+    """Return a saga that is stuck: `c` failed, and `b` cannot be undone."""
+    world.fail("do c", ActionFailed("no"))
+    world.fail("undo b", UndoFailed("never"))
+    handle = await sec.create(dag)
+    await handle.start()
+    assert isinstance(await handle.wait(), Stuck)
+    return handle
+
+
+# -- pause and abort -----------------------------------------------------------------------
+
+
+async def test_a_paused_saga_begins_nothing_and_goes_on_when_unpaused(
+    stores: Stores, world: World
+) -> None:
+    """What is in flight finishes; the pause is in the log with who and why."""
+    async with coordinator(stores, world) as sec:
+        handle, gate = await in_the_middle(sec, world)
+        assert await handle.pause("deploy", by="ann") is True
+        assert (await handle.view()).state == "paused"
+        gate.open()
+        waiting = spawn(handle.wait())
+        while (await handle.view()).node("b").status != "succeeded":
+            await turns()
+        assert world.calls == ["do a", "do b"]
+        assert await handle.pause() is False
+        assert await handle.unpause("done", by="ann") is True
+        assert await waiting == Succeeded("c")
+        view = await handle.view()
+    assert decisions(view) == [("pause", "ann", "deploy"), ("unpause", "ann", "done")]
+    assert judge(view.dag, [each.event for each in view.log]) == []
+
+
+async def test_a_pause_survives_a_restart(stores: Stores, world: World) -> None:
+    """The next coordinator leaves it alone until it is unpaused."""
+    async with coordinator(stores, world) as sec:
+        handle, gate = await in_the_middle(sec, world)
+        await handle.pause()
+        gate.open()
+    async with coordinator(stores, world) as sec:
+        await turns(100)
+        assert (await sec.get(handle.id)).state == "paused"
+        await sec.handle(handle.id).unpause()
+        assert await sec.handle(handle.id).wait() == Succeeded("c")
+    assert world.calls == ["do a", "do b", "do c"]
+
+
+async def test_an_abort_takes_everything_back(stores: Stores, world: World) -> None:
+    """What is in flight is waited for, and then undone too."""
+    async with coordinator(stores, world) as sec:
+        handle, gate = await in_the_middle(sec, world)
+        assert await handle.abort("wrong order", by="bob") is True
+        assert (await handle.view()).direction == "unwinding"
+        assert await handle.abort() is False
+        gate.open()
+        assert isinstance(await handle.wait(), Unwound)
+        view = await handle.view()
+    assert world.calls == ["do a", "do b", "undo b", "undo a"]
+    assert decisions(view) == [("abort", "bob", "wrong order")]
+    assert [each.data for each in view.events if each.kind is EventKind.UNWINDING] == [
+        "aborted by bob: wrong order"
+    ]
+
+
+async def test_an_abort_cancels_attempts_if_the_saga_says_so(stores: Stores, world: World) -> None:
+    """Also the only one that runs."""
+    dag = dag_of("a", node("b", "typed"), siblings=Siblings.CANCEL)
+    async with coordinator(stores, world) as sec:
+        handle, _ = await in_the_middle(sec, world, dag)
+        await handle.abort()
+        assert isinstance(await handle.wait(), Unwound)
+    assert world.calls == ["do a", "do b", "undo b", "undo a"]
+
+
+async def test_an_abort_gives_up_what_waits_for_a_retry(stores: Stores, world: World) -> None:
+    """Nothing is retried any more."""
+    world.fail("do b", ActionFailed("no"))
+    facts = Facts()
+    async with coordinator(stores, world, observers=[facts]) as sec:
+        handle = await sec.create(dag_of("a", node("b", "tried"), "c"))
+        await handle.start()
+        await facts.until_recorded(EventKind.ATTEMPT_FAILED, "b")
+        await handle.abort()
+        assert isinstance(await handle.wait(), Unwound)
+    assert world.calls == ["do a", "do b", "undo a"]
+
+
+async def test_a_saga_in_the_line_for_a_place_can_be_aborted(stores: Stores, world: World) -> None:
+    """And unwinds when it has one."""
+    async with coordinator(stores, world, max_sagas=1) as sec:
+        first, gate = await in_the_middle(sec, world)
+        second = await sec.create(dag_of("x"))
+        await second.start()
+        assert await second.abort() is True
+        gate.open()
+        assert isinstance(await second.wait(), Unwound)
+        assert await first.wait() == Succeeded("c")
+    assert "do x" not in world.calls
+
+
+# -- repair --------------------------------------------------------------------------------
+
+
+async def test_a_stuck_undo_is_tried_again(stores: Stores, world: World) -> None:
+    """With a fresh budget, and then the saga goes on unwinding."""
+    async with coordinator(stores, world) as sec:
+        handle = await stuck(sec, world)
+        world.give("undo b", None)
+        assert await handle.retry("b", "fixed it") is True
+        assert isinstance(await handle.wait(), Unwound)
+        view = await handle.view()
+    assert world.calls == ["do a", "do b", "do c", "undo b", "undo b", "undo a"]
+    assert view.node("b").undo_attempt == 2
+    assert judge(view.dag, [each.event for each in view.log]) == []
+
+
+async def test_a_stuck_node_is_skipped(stores: Stores, world: World) -> None:
+    """A person has undone it by hand; the rest is undone by the saga."""
+    async with coordinator(stores, world) as sec:
+        handle = await stuck(sec, world)
+        assert await handle.skip("b", "deleted in the console", by="ann") is True
+        assert isinstance(await handle.wait(), Unwound)
+        view = await handle.view()
+    assert world.calls[-1] == "undo a"
+    assert view.node("b").status == "undone"
+    assert judge(view.dag, [each.event for each in view.log]) == []
+
+
+async def test_a_halted_saga_goes_on_when_nothing_is_stuck_any_more(
+    stores: Stores, world: World
+) -> None:
+    """Its other branches stood still as well."""
+    dag = dag_of(["a", "b"], "c", on_stuck=OnStuck.HALT)
+    async with coordinator(stores, world) as sec:
+        handle = await stuck(sec, world, dag)
+        await handle.skip("b")
+        assert isinstance(await handle.wait(), Unwound)
+    assert world.calls.count("undo a") == 1
+
+
+async def test_an_unknown_outcome_is_told_by_a_person(stores: Stores, world: World) -> None:
+    """Then its undo has the output that it needs."""
+    world.give("do b", object())
+    async with coordinator(stores, world) as sec:
+        handle = await sec.create(LINE)
+        await handle.start()
+        outcome = await handle.wait()
+        assert isinstance(outcome, Stuck)
+        assert outcome.reason == "outcome_unknown"
+        assert await handle.set_output("b", {"id": 7}) is True
+        assert isinstance(await handle.wait(), Unwound)
+        view = await handle.view()
+    assert view.node("b").output == {"id": 7}
+    assert world.calls == ["do a", "do b", "undo b", "undo a"]
+    assert judge(view.dag, [each.event for each in view.log]) == []
+
+
+async def test_an_unknown_outcome_of_an_atomic_action_is_run_to_a_definite_end(
+    stores: Stores, world: World
+) -> None:
+    """Retrying it means its do: then it is undone."""
+    world.give("do b", object())
+    async with coordinator(stores, world) as sec:
+        handle = await sec.create(LINE)
+        await handle.start()
+        await handle.wait()
+        world.give("do b", 1)
+        await handle.retry()
+        assert isinstance(await handle.wait(), Unwound)
+        view = await handle.view()
+    assert world.calls == ["do a", "do b", "do b", "undo b", "undo a"]
+    assert judge(view.dag, [each.event for each in view.log]) == []
+
+
+async def test_a_retry_that_is_waited_for_comes_at_once(stores: Stores, world: World) -> None:
+    """With `retry`; or a person sets what it would have returned."""
+    world.fail("do b", ActionFailed("no"))
+    facts = Facts()
+    async with coordinator(stores, world, observers=[facts]) as sec:
+        handle = await sec.create(dag_of("a", node("b", "tried"), "c"))
+        await handle.start()
+        await facts.until_recorded(EventKind.ATTEMPT_FAILED, "b")
+        await handle.retry("b")
+        await facts.until(lambda: world.calls.count("do b") == 2)
+        await facts.until(lambda: len(facts.kinds()) >= 8)
+        await handle.set_output("b", "by hand")
+        assert await handle.wait() == Succeeded("c")
+        view = await handle.view()
+    assert view.node("b").output == "by hand"
+    assert judge(view.dag, [each.event for each in view.log]) == []
+
+
+async def test_an_output_to_set_must_be_one_of_the_action(stores: Stores) -> None:
+    """Who uses it relies on its type."""
+
+    @action(read_only=True, retry=FOREVER)
+    async def number(ctx: Context) -> int:
+        raise ActionFailed("no")
+
+    @saga
+    def one() -> int:
+        return number.node()
+
+    facts = Facts()
+    async with Sec(stores(), [one], clock=ManualClock(), observers=[facts]) as sec:
+        handle = await sec.create(one)
+        await handle.start()
+        await facts.until_recorded(EventKind.ATTEMPT_FAILED, "number")
+        with pytest.raises(ValueNotStorable, match='no output of action "number"'):
+            await handle.set_output("number", "seven")
+        await handle.set_output("number", 7)
+        assert await handle.result() == 7
+
+
+async def test_a_stuck_saga_is_abandoned(stores: Stores, world: World) -> None:
+    """It ends as it is, with who and why, and absorbs."""
+    async with coordinator(stores, world) as sec:
+        handle = await stuck(sec, world)
+        assert await handle.abandon("a ticket is open", by="ann") is True
+        outcome = await handle.wait()
+        assert isinstance(outcome, Abandoned)
+        assert (outcome.reason, outcome.by) == ("a ticket is open", "ann")
+        assert await handle.abandon() is False
+        with pytest.raises(SagaStateError, match="it has ended: abandoned"):
+            await handle.retry()
+    assert "undo a" not in world.calls
+
+
+# -- whatever the state --------------------------------------------------------------------
+
+
+async def test_a_request_is_carried_out_once(stores: Stores, world: World) -> None:
+    """However often it is sent, also after the saga has gone on."""
+    request = UUID(int=7)
+    async with coordinator(stores, world) as sec:
+        handle, gate = await in_the_middle(sec, world)
+        assert await handle.pause(request_id=request) is True
+        await handle.unpause()
+        assert await handle.pause(request_id=request) is False
+        gate.open()
+        assert await handle.wait() == Succeeded("c")
+
+
+async def test_what_cannot_be_is_refused_with_the_reason(stores: Stores, world: World) -> None:
+    """And changes nothing."""
+    async with coordinator(stores, world) as sec:
+        handle, gate = await in_the_middle(sec, world)
+        before = len((await handle.view()).events)
+        for attempt, text in (
+            (handle.skip("b"), 'node "b" neither stuck nor has an undo that waits'),
+            (handle.retry("b"), 'node "b" neither stuck nor waits for a retry'),
+            (handle.retry(), "none of its nodes is stuck or waits for a retry"),
+            (handle.set_output("b", 1), 'node "b" has no unknown outcome'),
+            (handle.abandon(), 'attempts are running: "b"; pause it'),
+        ):
+            with pytest.raises(SagaStateError, match=text):
+                await attempt
+        with pytest.raises(NoSuchNode):
+            await handle.skip("nowhere")
+        with pytest.raises(NoSuchSaga):
+            await sec.handle(UUID(int=7)).abort()
+        with pytest.raises(ValueError, match="reason has 3,000 characters"):
+            await handle.pause("x" * 3_000)
+        with pytest.raises(ValueError, match="by: "):
+            await handle.pause(by="\0")
+        assert len((await handle.view()).events) == before
+        gate.open()
+        await handle.wait()
+
+
+async def test_a_saga_that_was_not_started_can_be_abandoned_only(
+    stores: Stores, world: World
+) -> None:
+    """There is nothing to pause or take back."""
+    async with coordinator(stores, world) as sec:
+        handle = await sec.create(LINE)
+        with pytest.raises(SagaStateError, match="it was not started"):
+            await handle.abort()
+        assert await handle.abandon("a mistake") is True
+        assert isinstance(await handle.wait(), Abandoned)
+    assert world.calls == []
+
+
+async def test_decisions_go_through_from_a_client(stores: Stores, world: World) -> None:
+    """By the inbox of the coordinator that drives the saga."""
+    store = stores()
+    async with (
+        Sec(store, registry_of(world)) as sec,
+        asyncio.timeout(20),
+        Client(store) as client,
+    ):
+        handle, gate = await in_the_middle(sec, world)
+        asked = client.handle(handle.id)
+        assert await asked.pause("from outside", by="ann") is True
+        assert (await asked.view()).state == "paused"
+        assert await asked.unpause() is True
+        gate.open()
+        assert await handle.wait() == Succeeded("c")
+
+
+async def test_decisions_are_carried_out_without_a_coordinator(
+    stores: Stores, world: World
+) -> None:
+    """The saga goes on from there with the next one."""
+    async with coordinator(stores, world) as sec:
+        handle = await stuck(sec, world)
+    async with Client(stores()) as client:
+        asked = client.handle(handle.id)
+        assert await asked.skip("b", "by hand", by="ann") is True
+        assert (await asked.view()).state == "running"
+        with pytest.raises(SagaStateError):
+            await asked.skip("b")
+    async with coordinator(stores, world) as sec:
+        assert isinstance(await sec.handle(handle.id).wait(), Unwound)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_what_is_asked_while_the_store_fails_is_told_when_it_does_not(
+    stores: Stores, world: World, moment: Moment
+) -> None:
+    """The asker waits as long as the saga does, and nothing is lost."""
+    store = FaultyStore(stores())
+    async with Sec(store, registry_of(world)) as sec:
+        handle, gate = await in_the_middle(sec, world)
+        store.fail("append", times=2, moment=moment)
+        assert await handle.pause("now", by="ann") is True
+        gate.open()
+        await handle.unpause()
+        assert await handle.wait() == Succeeded("c")
+        assert decisions(await handle.view())[0] == ("pause", "ann", "now")
