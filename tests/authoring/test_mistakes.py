@@ -41,8 +41,8 @@ loose_pay: Any = pay
 MEANT = 'did you mean "amount"?'
 NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
 SAY_WHICH = (
-    "give it an undo, or say read_only=True (it has no effect) or "
-    'no_undo="harmless" (its effect may stay)'
+    "give it an undo, or say read_only=True (it has no effect), "
+    'no_undo="harmless" (its effect may stay) or no_undo="ask" (a person decides)'
 )
 
 

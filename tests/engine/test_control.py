@@ -24,8 +24,10 @@ from sagacity import (
     action,
     saga,
 )
+from sagacity.core.builder import NodeFactory
 from sagacity.core.dag import OnStuck, Siblings
 from sagacity.core.events import EventKind
+from sagacity.core.nodes import Undoing
 from sagacity.core.outcome import Abandoned, Stuck, Succeeded, Unwound
 from sagacity.core.policies import Retry
 from sagacity.core.views import SagaView
@@ -290,6 +292,76 @@ async def test_a_stuck_saga_is_abandoned(stores: Stores, world: World) -> None:
         with pytest.raises(SagaStateError, match="it has ended: abandoned"):
             await handle.retry()
     assert "undo a" not in world.calls
+
+
+async def test_a_node_that_asks_stops_the_unwinding_until_a_person_has_decided(
+    stores: Stores,
+) -> None:
+    """It has no undo, and its effect must not stay unseen."""
+    undone: list[str] = []
+
+    @action
+    async def book(ctx: Context) -> int:
+        return 1
+
+    @book.undo
+    async def cancel(ctx: Context, number: int | None) -> None:
+        undone.append(ctx.node_name)
+
+    @action(no_undo="ask")
+    async def send_letter(ctx: Context, number: int) -> int:
+        return number
+
+    @action(read_only=True)
+    async def fail(ctx: Context, number: int) -> int:
+        raise ActionFailed("no")
+
+    @saga
+    def letter() -> int:
+        return fail.node(send_letter.node(book.node()))
+
+    async with Sec(stores(), [letter]) as sec:
+        handle = await sec.create(letter)
+        await handle.start()
+        outcome = await handle.wait()
+        assert isinstance(outcome, Stuck)
+        assert outcome.reason == "asks"
+        assert undone == []
+        with pytest.raises(SagaStateError, match="has no undo that could be tried"):
+            await handle.retry("send_letter")
+        await handle.skip("send_letter", "wrote another letter")
+        assert isinstance(await handle.wait(), Unwound)
+    assert undone == ["book"]
+
+
+async def test_a_node_that_asks_and_was_interrupted_while_unwinding_asks(
+    stores: Stores, world: World
+) -> None:
+    """Nobody knows what it did: it is not run again, and a person is asked."""
+    asking = PlainAction("asking", world.do, undoing=Undoing.ASK)
+    gate = world.hold("do b")
+    opened = asyncio.Event()
+
+    async def fail_later(_ctx: Any) -> None:
+        await opened.wait()
+        raise ActionFailed("no")
+
+    world.on("do x", fail_later)
+    spec = NodeFactory.action("b", "", asking)
+    facts = Facts()
+    async with Sec(stores(), registry_of(world, asking), observers=[facts]) as sec:
+        handle = await sec.create(dag_of("a", [spec, "x"], "end"))
+        await handle.start()
+        await gate.entered.wait()
+        opened.set()
+        await facts.until_recorded(EventKind.UNWINDING)
+        await sec.drain(0)
+    async with Sec(stores(), registry_of(world, asking)) as sec:
+        outcome = await sec.handle(handle.id).wait()
+        view = await sec.get(handle.id)
+    assert isinstance(outcome, Stuck)
+    assert (outcome.reason, world.calls.count("do b")) == ("asks", 1)
+    assert judge(view.dag, [each.event for each in view.log]) == []
 
 
 # -- whatever the state --------------------------------------------------------------------

@@ -68,12 +68,27 @@ def left_to_do(dag: Dag, log: Sequence[Event]) -> set[Command]:
     read = _read(dag, log)
     if not read.requested or read.finished:
         return set()
+    if read.turned:
+        read.stuck |= _asking(dag, read)
     if read.stuck and dag.on_stuck is OnStuck.HALT:
         return set()
     commands = _undos(dag, read) if read.turned else _dos(dag, read)
     if commands or read.stuck:
         return commands
     return {Finish(FinalState.UNWOUND if read.turned else FinalState.SUCCEEDED)}
+
+
+def _asking(dag: Dag, read: _Read) -> set[int]:
+    """Return the nodes that ask a person, now that all that depends on them is settled."""
+    settled = _along(dag, [node.settled for node in read.nodes], up=True)
+    return {
+        index
+        for index, node in enumerate(read.nodes)
+        if dag.nodes[index].undoing is Undoing.ASK
+        and (node.succeeded or node.effect is Effect.POSSIBLE)
+        and not node.undone
+        and all(settled[child] for child in dag.children[index])
+    }
 
 
 def _read(dag: Dag, log: Sequence[Event]) -> _Read:
@@ -146,7 +161,7 @@ def _undos(dag: Dag, read: _Read) -> set[Command]:
         cut_off = not (node.succeeded or node.effect or node.undo_starts)
         if cut_off and what.atomic and (node.tainted or node.runs):
             commands.add(_do(dag, read, index))
-        elif cut_off and node.pending:
+        elif cut_off and (node.pending or what.undoing is Undoing.ASK):
             commands.add(GiveUp(index))
         elif what.undoing is Undoing.NOTHING:
             commands.add(ConcludeUndo(index))

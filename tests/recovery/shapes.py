@@ -26,6 +26,7 @@ STENO: Final = Contract(atomic=True, undoing=Undoing.KNOWN)
 TYPED: Final = Contract(atomic=False, undoing=Undoing.ANY)
 HARMLESS: Final = Contract(atomic=False, undoing=Undoing.NOTHING)
 ATOMIC_ANY: Final = Contract(atomic=True, undoing=Undoing.ANY)
+ASK: Final = Contract(atomic=True, undoing=Undoing.ASK)
 ATOMIC_HARMLESS: Final = Contract(atomic=True, undoing=Undoing.NOTHING)
 
 
@@ -40,6 +41,7 @@ PATTERNS: Final[Sequence[Sequence[Contract]]] = (
     (STENO, TYPED, HARMLESS),
     (TYPED, STENO),
     (HARMLESS, TYPED, ATOMIC_ANY, STENO, ATOMIC_HARMLESS),
+    (TYPED, ASK, STENO),
 )
 
 

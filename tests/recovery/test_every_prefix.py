@@ -29,7 +29,7 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
-from sagacity.core.nodes import NodeKind
+from sagacity.core.nodes import NodeKind, Undoing
 from sagacity.core.planner import plan
 from sagacity.core.state import SagaState, replay
 from sagacity.core.values import NULL
@@ -271,7 +271,8 @@ def certain(case: Case) -> bool:
         how is Do.POSSIBLE and is_stuck_when_unknown(dag.nodes[node])
         for node, how in script.dos.items()
     )
-    return not (script.bad_undos or unknown)
+    asks = script.dos and any(node.undoing is Undoing.ASK for node in dag.nodes)
+    return not (script.bad_undos or unknown or asks)
 
 
 @pytest.mark.parametrize("name", named())

@@ -155,7 +155,8 @@ class Walker:
         node = command.node
         if isinstance(command, GiveUp):
             effect = Effect.POSSIBLE if node in self.state.tainted else Effect.NONE
-            self.record(Failed(node, self.state.retrying[node].error, effect))
+            retrying = self.state.retrying.get(node)
+            self.record(Failed(node, CUT if retrying is None else retrying.error, effect))
             return
         if isinstance(command, Conclude):
             self.record(Started(node, command.attempt))

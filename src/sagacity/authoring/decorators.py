@@ -19,8 +19,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
 
-_NO_UNDO: Final = ("harmless",)
-_NOT_YET: Final = ("ask", "pivot")
+_NO_UNDO: Final = ("harmless", "ask")
+_NOT_YET: Final = ("pivot",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def action(
     version: str = "1",
     atomic: bool = False,
     read_only: bool = False,
-    no_undo: Literal["harmless"] | None = None,
+    no_undo: Literal["harmless", "ask"] | None = None,
     limit: int | None = None,
     retry: Retry = ...,
     undo_retry: Retry = ...,
@@ -117,8 +117,9 @@ def action(
     * `name`: the durable name, the function's if not given; `version`: of the code.
       A stored saga runs only with the same of both.
     * `atomic=True`: an exception from the function means that it had no effect.
-    * `read_only=True`: it has no effect; `no_undo="harmless"`: its effect may stay.
-      All others need an undo, one that accepts an unknown outcome unless atomic.
+    * `read_only=True`: it has no effect; `no_undo="harmless"`: its effect may stay;
+      `no_undo="ask"`: unwinding stops there until a person has decided. All others
+      need an undo, one that accepts an unknown outcome unless atomic.
     * `limit`: how many of its attempts run at once in one coordinator.
     * `retry`: how it is retried after a failure or an unknown outcome (not at all, unless
       it is said); `undo_retry`: how its undo is (until it succeeds or raises `UndoFailed`,
@@ -134,9 +135,9 @@ def action(
         ValueError: an option has a value that it cannot have.
     """
     if no_undo in _NOT_YET:
-        raise ValueError(f'no_undo="{no_undo}" is not available yet; "harmless" is')
+        raise ValueError(f'no_undo="{no_undo}" is not available yet; "harmless" and "ask" are')
     if no_undo is not None and no_undo not in _NO_UNDO:
-        raise ValueError(f'no_undo={no_undo!r:.40} is not known; "harmless" is')
+        raise ValueError(f'no_undo={no_undo!r:.40} is not known; "harmless" and "ask" are')
     if limit is not None and (type(limit) is not int or limit < 1):
         raise ValueError(f"limit={limit!r:.40} must be a whole number from 1")
     for what, policy in (("retry", retry), ("undo_retry", undo_retry)):

@@ -171,8 +171,8 @@ def typed_action(
 
 
 _SAYS_WHICH: Final = (
-    "give it an undo, or say read_only=True (it has no effect) or "
-    'no_undo="harmless" (its effect may stay)'
+    "give it an undo, or say read_only=True (it has no effect), "
+    'no_undo="harmless" (its effect may stay) or no_undo="ask" (a person decides)'
 )
 
 
@@ -192,7 +192,7 @@ def _contract(options: ActionOptions, undo: Undo | None) -> tuple[Undoing, list[
             Flaw(f'action "{name}" says {" and ".join(says)} and has an undo: drop one of them')
         ]
     if says:
-        return Undoing.NOTHING, []
+        return Undoing.ASK if options.no_undo == "ask" else Undoing.NOTHING, []
     if undo is None:
         return Undoing.KNOWN, [Flaw(f'action "{name}" has no undo: {_SAYS_WHICH}')]
     if undo.accepts_unknown:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from sagacity.cli.ending import command_line
 from sagacity.cli.text import safe
+from sagacity.core.agenda import StuckReason
+from sagacity.core.values import encode
+from sagacity.core.views import fold_log
 from sagacity.ports.store import DRIVEN, SagaStatus
 
 if TYPE_CHECKING:
@@ -19,6 +22,13 @@ if TYPE_CHECKING:
 
     from sagacity.core.views import SagaSummary, SagaView
 
+MOST_SHOWN: Final = 3
+"""How many nodes are told what may be done about."""
+_VERBS: Final = {
+    StuckReason.UNDO_FAILED: ("retry", "skip"),
+    StuckReason.OUTCOME_UNKNOWN: ("retry", "set-output", "skip"),
+    StuckReason.ASKS: ("skip",),
+}
 _MODULE: Final = "MODULE"
 """What stands in a command for the module of a saga, which no store knows."""
 
@@ -42,12 +52,11 @@ def what_to_decide(view: SagaView, store: str) -> list[str]:
         return ["it is paused; go on with:", f"  {_typed('unpause', str(view.id), *more)}"]
     if view.state != SagaStatus.STUCK:
         return []
-    held = [node.path for node in view.nodes if node.status in ("undo_failed", "unknown")]
     lines = ["it is stuck until a person decides:"]
-    for path in held[:3]:
-        known = view.node(path).status == "undo_failed"
-        told = ("retry", "skip") if known else ("retry", "set-output", "skip")
-        lines += [f"  {_typed(verb, str(view.id), path, *more)}" for verb in told]
+    stuck_on = fold_log(view.dag, encode(view.params), view.log).stuck_on
+    for node, reason in list(stuck_on.items())[:MOST_SHOWN]:
+        path = view.dag.paths[node]
+        lines += [f"  {_typed(verb, str(view.id), path, *more)}" for verb in _VERBS[reason]]
     return [*lines, f"  {_typed('abandon', str(view.id), *more)}"]
 
 

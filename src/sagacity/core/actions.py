@@ -240,6 +240,6 @@ class ActionRegistry:
                     f'action "{node.action}" is here in version {action.version}, '
                     f"the saga needs version {node.version}"
                 ] = None
-            elif action.undo is None and node.undoing is not Undoing.NOTHING:
+            elif action.undo is None and node.undoing in (Undoing.KNOWN, Undoing.ANY):
                 missing[f'action "{node.action}" has no undo any more'] = None
         return list(missing)

@@ -40,6 +40,7 @@ class StuckReason(StrEnum):
 
     UNDO_FAILED = "undo_failed"
     OUTCOME_UNKNOWN = "outcome_unknown"
+    ASKS = "asks"
 
 
 class Agenda(SagaData):
@@ -153,10 +154,12 @@ class Agenda(SagaData):
         status = self.status[node]
         if self._live_children[node] or node in self.waiting:
             return
-        if status is _SUCCEEDED:
+        what = self.dag.nodes[node]
+        if status in (_SUCCEEDED, _UNKNOWN) and what.undoing is Undoing.ASK:
+            self.stuck_on[node] = StuckReason.ASKS
+        elif status is _SUCCEEDED:
             self._enlist(node)
         elif status is _UNKNOWN:
-            what = self.dag.nodes[node]
             # An atomic action promises a definite end: without one, nobody knows what is there.
             if what.undoing is Undoing.KNOWN or (what.atomic and what.undoing is Undoing.ANY):
                 self.stuck_on[node] = StuckReason.OUTCOME_UNKNOWN

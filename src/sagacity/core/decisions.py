@@ -85,7 +85,8 @@ _NOTHING_TO_RETRY: Final = Verdict(
 def retriable(state: SagaState) -> list[int]:
     """Return the nodes that a person may let run again now."""
     waiting = [node for node in state.retrying if node in state.waiting]
-    return sorted({*state.stuck_on, *waiting})
+    stuck = [node for node, why in state.stuck_on.items() if why is not StuckReason.ASKS]
+    return sorted({*stuck, *waiting})
 
 
 def _of_abandon(state: SagaState) -> Verdict:
@@ -102,6 +103,8 @@ def _of_node(state: SagaState, verb: Verb, node: int) -> Verdict:
     waits = node in state.retrying and node in state.waiting
     undoing = state.status[node] is NodeStatus.UNDO_STARTED
     match verb:
+        case Verb.RETRY if stuck is StuckReason.ASKS:
+            fits, wanted = False, "has no undo that could be tried: skip it, or abandon the saga"
         case Verb.RETRY:
             fits, wanted = stuck is not None or waits, "neither stuck nor waits for a retry"
         case Verb.SKIP:

@@ -39,6 +39,7 @@ class Undoing(StrEnum):
     NOTHING = "nothing"  # no effect worth undoing: read-only, harmless, constants, markers
     KNOWN = "known"  # has an undo that needs the output
     ANY = "any"  # has an undo that also accepts an unknown outcome
+    ASK = "ask"  # no undo, and its effect must not stay unseen: a person is asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,10 @@ class RunUndo(Immutable):
 
 
 class GiveUp(Immutable):
-    """`node` waits for a retry that will not come, as the saga unwinds: log that it failed."""
+    """`node` waits for another attempt that will not come, as the saga unwinds.
+
+    Log that it failed: nothing else would say what became of it.
+    """
 
     node: int
 
@@ -109,7 +112,9 @@ def _command(state: SagaState, node: int) -> Command:
     ):
         attempt = state.attempts.get(node, 0) + 1
         return Conclude(node, attempt) if passive else RunAction(node, attempt, not_before_ms)
-    if status is NodeStatus.STARTED and node not in state.interrupted:
+    if status is NodeStatus.STARTED and (
+        node not in state.interrupted or what.undoing is Undoing.ASK
+    ):
         return GiveUp(node)
     if what.undoing is Undoing.NOTHING:
         return ConcludeUndo(node)

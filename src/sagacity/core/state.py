@@ -281,7 +281,7 @@ class SagaState(Agenda):
     def _node_failed(self, event: Failed) -> None:
         node = event.node
         self._check(event)
-        if node in self.retrying and node in self.waiting:  # given up
+        if node in self.waiting:  # given up
             self.waiting.pop(node)
             self.interrupted.discard(node)
         else:

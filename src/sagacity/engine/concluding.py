@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sagacity.core.bindings import check_fields
 from sagacity.core.events import (
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from sagacity.engine.injection import Faults
 
 
+_INTERRUPTED: Final = ErrorRecord(
+    ErrorKind.CANCELLED, "interrupted by the end of its coordinator, and the saga unwinds"
+)
+
+
 def conclusion(
     state: SagaState, command: Conclude | ConcludeUndo | GiveUp, faults: Faults | None
 ) -> tuple[Event, ...]:
@@ -40,7 +45,9 @@ def conclusion(
             return Started(node, command.attempt), outcome
         case GiveUp():
             effect = Effect.POSSIBLE if node in state.tainted else Effect.NONE
-            return (Failed(node, state.retrying[node].error, effect),)
+            retrying = state.retrying.get(node)
+            error = _INTERRUPTED if retrying is None else retrying.error
+            return (Failed(node, error, effect),)
         case _ if faults is not None and node in faults.undo_errors:
             attempt = state.undo_attempts.get(node, 0) + 1
             return UndoStarted(node, attempt), UndoFailed(node, INJECTED)

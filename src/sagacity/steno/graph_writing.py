@@ -136,6 +136,8 @@ def _node_reasons(dag: Dag, index: int) -> list[str]:
             reasons.append("is not atomic: in Steno a failure always means: no effect")
         if node.undoing is Undoing.ANY:
             reasons.append("has an undo for unknown outcomes, which Steno does not have")
+        if node.undoing is Undoing.ASK:
+            reasons.append("asks a person instead of an undo; Steno would take it as undone")
         if node.version != VERSION:
             reasons.append(f"has version {node.version} of its action; Steno has no versions")
     elif node.kind is NodeKind.CONSTANT and not isinstance(node.value, Const):

@@ -251,7 +251,8 @@ class _Case:
                     self._violates(8, "it succeeded twice", node)
                 self._succeeded.setdefault(node, self.sequence)
             case Failed():
-                if node in self._retrying and node not in self._doing:
+                asks = self.dag.nodes[node].undoing is Undoing.ASK and node in self._interrupted
+                if (node in self._retrying or asks) and node not in self._doing:
                     self._hear_giving_up(node)
                 else:
                     self._hear_outcome(event)

@@ -73,6 +73,8 @@ def undo_words(node: Node) -> str:
             return "atomic, undo"
         case Undoing.ANY:
             return "atomic, undo" if node.atomic else "undo, also if the outcome is unknown"
+        case Undoing.ASK:
+            return "asks a person"
 
 
 def _parents_first(places: Sequence[Place]) -> list[Place]:
