@@ -11,7 +11,14 @@ from sagacity.cli.page import saga_page, saga_picture
 from sagacity.cli.tree import grown, thinned, tree_lines
 from sagacity.core.builder import DagBuilder
 from sagacity.core.builder import NodeFactory as Node
-from sagacity.core.events import Adopted, Effect, FinalState
+from sagacity.core.events import (
+    Adopted,
+    AttemptFailed,
+    Effect,
+    ErrorKind,
+    ErrorRecord,
+    FinalState,
+)
 from sagacity.core.views import SagaView
 from tests.cli.stories import Story, server_dag
 
@@ -146,6 +153,18 @@ def test_a_stuck_saga_with_its_tracebacks() -> None:
              action failed, UndoFailed
     """)
     )
+
+
+def test_a_node_that_waits_for_a_retry_says_when_and_why() -> None:
+    """It is neither running nor interrupted."""
+    story = half_way()
+    error = ErrorRecord(ErrorKind.ACTION_FAILED, "no room")
+    disk = story.view().dag.find("disk")
+    story.tell(AttemptFailed(disk, error, Effect.NONE, story.now_ms + 3_000))
+
+    lines = [line.plain for line in tree_lines(story.view(), Look(story.now_ms))]
+
+    assert "├─ ↻ disk                waits for a retry · again in 3.0 s · no room" in lines
 
 
 def test_an_interrupted_attempt_is_not_shown_as_running() -> None:

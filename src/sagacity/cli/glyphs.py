@@ -46,6 +46,9 @@ SUBSAGA_SIGNS: Final[Mapping[NodeStatus, Sign]] = MappingProxyType(
 )
 """The same for a subsaga, whose inside has the details."""
 
+RETRIED: Final = Sign("↻", "@", "yellow", "waits for a retry")
+"""Its last attempt failed, and another follows."""
+
 INTERRUPTED: Final = Sign("◌", "~", "yellow", "interrupted")
 """Begun, and nobody is at it: its coordinator died or let go."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from rich.cells import cell_len
 from rich.text import Text
 
-from sagacity.cli.glyphs import INTERRUPTED, NODE_SIGNS, SUBSAGA_SIGNS
+from sagacity.cli.glyphs import INTERRUPTED, NODE_SIGNS, RETRIED, SUBSAGA_SIGNS
 from sagacity.cli.text import cut, duration, safe, shown_value
 from sagacity.core.nodes import NodeKind
 from sagacity.core.transitions import NodeStatus
@@ -177,6 +177,8 @@ def _sign(branch: Branch) -> Sign:
     node = branch.node
     assert node is not None
     if not branch.children:
+        if node.retry_at_ms is not None:
+            return RETRIED
         begun = node.status in (NodeStatus.STARTED, NodeStatus.UNDO_STARTED)
         return INTERRUPTED if begun and not node.running else NODE_SIGNS[node.status]
     inside = {each.node.status for each in branch.walk() if each.node and not each.children}
