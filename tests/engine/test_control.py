@@ -466,3 +466,177 @@ async def test_what_is_asked_while_the_store_fails_is_told_when_it_does_not(
         await handle.unpause()
         assert await handle.wait() == Succeeded("c")
         assert decisions(await handle.view())[0] == ("pause", "ann", "now")
+
+
+# -- at bad moments ------------------------------------------------------------------------
+
+
+class SlowStore(FaultyStore):
+    """Lets an append wait until the test opens the gate."""
+
+    gate: asyncio.Event | None = None
+    entered: asyncio.Event | None = None
+
+    async def append(self, append: Any) -> None:
+        if self.gate is not None and self.entered is not None:
+            self.entered.set()
+            await self.gate.wait()
+        await super().append(append)
+
+    def hold_appends(self) -> tuple[asyncio.Event, asyncio.Event]:
+        self.gate, self.entered = asyncio.Event(), asyncio.Event()
+        return self.gate, self.entered
+
+
+async def test_an_abort_while_an_attempt_is_about_to_begin_harms_nothing(
+    stores: Stores, world: World
+) -> None:
+    """It is cut short before its first step, has an outcome, and gives its slot back."""
+    store = SlowStore(stores())
+    first = world.hold("do a")
+    dag = dag_of(node("a", "typed"), node("b", "typed"), siblings=Siblings.CANCEL)
+    async with asyncio.timeout(20), Sec(store, registry_of(world), max_actions=1) as sec:
+        handle = await sec.create(dag)
+        await handle.start()
+        await first.entered.wait()
+        gate, entered = store.hold_appends()
+        first.open()
+        await entered.wait()
+        aborting = spawn(handle.abort())
+        await turns()
+        store.gate = None
+        gate.set()
+        assert await aborting is True
+        assert isinstance(await handle.wait(), Unwound)
+        assert await sec.run(dag_of("z", name="other")) == "z"
+
+
+async def test_two_who_ask_without_a_coordinator_both_get_their_way(
+    stores: Stores, world: World
+) -> None:
+    """Each is the coordinator for a moment, one after the other."""
+    async with coordinator(stores, world) as sec:
+        handles = [await in_the_middle(sec, world, dag_of("b", name=f"s{n}")) for n in range(4)]
+        await sec.drain(0)
+    async with asyncio.timeout(20), Client(stores()) as client:
+        answers = await asyncio.gather(*[client.handle(each.id).pause() for each, _ in handles])
+    assert answers == [True] * 4
+
+
+@pytest.mark.parametrize("trouble", ["cancelled", "store"])
+async def test_a_saga_in_the_line_is_not_lost_by_a_decision_that_fails(
+    stores: Stores, world: World, trouble: str
+) -> None:
+    """It takes its place again, and runs."""
+    store = FaultyStore(stores())
+    async with asyncio.timeout(20), Sec(store, registry_of(world), max_sagas=1) as sec:
+        first, gate = await in_the_middle(sec, world)
+        second = await sec.create(dag_of("z", name="other"))
+        await second.start()
+        if trouble == "store":
+            store.fail("read")
+        asked = spawn(second.unpause())
+        await asyncio.sleep(0)
+        if trouble == "cancelled":
+            asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        gate.open()
+        assert await first.wait() == Succeeded("c")
+        assert await second.wait() == Succeeded("z")
+
+
+async def test_who_waits_for_a_saga_in_the_line_hears_that_it_was_abandoned(
+    stores: Stores, world: World
+) -> None:
+    """As soon as there is a place."""
+    async with asyncio.timeout(20), coordinator(stores, world, max_sagas=1) as sec:
+        _, gate = await in_the_middle(sec, world)
+        second = await sec.create(dag_of("z", name="other"))
+        await second.start()
+        waiting = spawn(second.wait())
+        await turns()
+        assert await second.abandon() is True
+        gate.open()
+        assert isinstance(await waiting, Abandoned)
+
+
+async def test_an_abandoned_saga_without_code_stays_abandoned(stores: Stores, world: World) -> None:
+    """It is not parked as waiting for code."""
+    async with coordinator(stores, world) as sec:
+        handle, _ = await in_the_middle(sec, world)
+        await sec.drain(0)
+    async with asyncio.timeout(20), Sec(stores(), []) as sec:
+        while (await sec.get(handle.id)).state != "waiting for code":
+            await turns()
+        assert await sec.handle(handle.id).abandon() is True
+        assert isinstance(await sec.handle(handle.id).wait(), Abandoned)
+        await turns(100)
+        assert (await sec.get(handle.id)).state == "abandoned"
+
+
+async def test_a_decision_that_is_refused_does_not_keep_a_saga_from_starting(
+    stores: Stores, world: World
+) -> None:
+    """They take turns."""
+    async with asyncio.timeout(20), coordinator(stores, world) as sec:
+        handle = await sec.create(LINE)
+        refused = spawn(handle.pause())
+        await asyncio.sleep(0)
+        await handle.start()
+        with pytest.raises(SagaStateError):
+            await refused
+        assert await handle.wait() == Succeeded("c")
+
+
+async def test_what_the_coordinator_refuses_is_refused_to_the_client(stores: Stores) -> None:
+    """Only the coordinator knows the type of the output."""
+
+    @action(read_only=True, retry=FOREVER)
+    async def number(ctx: Context) -> int:
+        raise ActionFailed("no")
+
+    @saga
+    def one() -> int:
+        return number.node()
+
+    facts, store = Facts(), stores()
+    async with (
+        asyncio.timeout(20),
+        Sec(store, [one], observers=[facts]) as sec,
+        Client(store) as client,
+    ):
+        handle = await sec.create(one)
+        await handle.start()
+        await facts.until_recorded(EventKind.ATTEMPT_FAILED, "number")
+        with pytest.raises(SagaStateError, match="its coordinator refuses"):
+            await client.handle(handle.id).set_output("number", "seven")
+
+
+async def test_what_died_with_its_coordinator_does_not_keep_a_saga_from_being_abandoned(
+    stores: Stores, world: World
+) -> None:
+    """Nobody is at it any more."""
+    async with coordinator(stores, world) as sec:
+        handle, _ = await in_the_middle(sec, world)
+        await sec.drain(0)
+    async with Client(stores()) as client:
+        assert await client.handle(handle.id).abandon() is True
+
+
+async def test_two_decisions_beside_one_attempt_are_both_answered(
+    stores: Stores, world: World
+) -> None:
+    """The second comes while the first is being written."""
+    store = SlowStore(stores())
+    async with asyncio.timeout(20), Sec(store, registry_of(world)) as sec:
+        handle, gate = await in_the_middle(sec, world)
+        let, entered = store.hold_appends()
+        first = spawn(handle.pause())
+        await entered.wait()
+        second = spawn(handle.unpause())
+        await turns()
+        store.gate = None
+        let.set()
+        assert (await first, await second) == (True, True)
+        gate.open()
+        assert await handle.wait() == Succeeded("c")

@@ -304,6 +304,19 @@ async def test_an_attempt_that_takes_too_long_has_an_unknown_outcome(
     assert world.calls == ["do a", "do b", "do b", "undo b", "undo a"]
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
+async def test_an_action_with_a_time_out_may_raise_anything(
+    stores: Stores, world: World, error: BaseException
+) -> None:
+    """It runs in a task of its own, which must not end the event loop."""
+    world.fail("do b", error)
+    async with lab(stores, world, timeout=5) as at:
+        handle = await at.sec.create(LINE)
+        await handle.start()
+        assert isinstance(await handle.wait(), Unwound)
+        assert await at.sec.run(dag_of("y", name="other")) == "y"
+
+
 async def test_a_call_that_is_in_time_takes_its_alarm_with_it(stores: Stores, world: World) -> None:
     """Nothing is left to ring."""
     async with lab(stores, world, timeout=5, undo_timeout=5) as at:
@@ -420,3 +433,65 @@ async def test_a_policy_of_the_node_stands_before_that_of_the_action(stores: Sto
         stored = (await sec.get(summary.id)).dag.nodes[0]
     assert calls == [1, 2]
     assert (stored.retry, stored.timeout) == (Retry(attempts=2, backoff=0), 5)
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit(3), RuntimeError("no")])
+async def test_a_policy_whose_functions_raise_anything_harms_nothing(
+    stores: Stores, world: World, error: BaseException
+) -> None:
+    """The target is taken to be there, and what `on=` was asked about is not retried."""
+
+    async def gone(_ctx: Any) -> bool:
+        raise error
+
+    def on(_error: BaseException) -> bool:
+        raise error
+
+    for policy in (Retry(attempts=2, backoff=0, gone=gone), Retry(attempts=2, backoff=0, on=on)):
+        world.fail("do b", ActionFailed("no"))
+        async with asyncio.timeout(20), lab(stores, world, retry=policy) as at:
+            handle = await at.sec.create(dag_of("a", [node("b", "tried"), "x"], "c"))
+            await handle.start()
+            assert isinstance(await handle.wait(), Unwound)
+
+
+async def test_a_saga_is_not_at_rest_while_something_of_it_runs(
+    stores: Stores, world: World
+) -> None:
+    """Stuck, it says so to those who wait when the thread has ended; no undo runs beside it."""
+    go = threading.Event()
+
+    def blocked(_ctx: Any) -> None:
+        assert go.wait(20)
+
+    async with lab(stores, world, timeout=5, do=blocked, do_blocks=True) as at:
+        handle = await at.sec.create(LINE)
+        await handle.start()
+        await at.clock.until_awaited()
+        at.clock.move(5)
+        await at.failures(EventKind.FAILED)
+        await handle.pause()
+        await handle.unpause()
+        await turns()
+        assert world.calls == ["do a"]
+        go.set()
+        assert isinstance(await handle.wait(), Unwound)
+
+
+async def test_a_deadline_begins_anew_when_a_person_tries_again(
+    stores: Stores, world: World
+) -> None:
+    """The fresh budget is as long as the first."""
+    world.fail("do c", ActionFailed("no"))
+    world.fail("undo b", RuntimeError("no"))
+    policy = Retry(forever=True, backoff=10, factor=1, jitter=0, deadline=15)
+    async with lab(stores, world, undo_retry=policy) as at:
+        handle = await at.sec.create(LINE)
+        await handle.start()
+        for _ in range(2):
+            await at.clock.until_awaited()
+            at.clock.move(10)
+            assert isinstance(await handle.wait(), Stuck)
+            await handle.retry()
+        view = await handle.view()
+    assert kinds(view, "b").count("undo_failed") == 2

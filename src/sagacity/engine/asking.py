@@ -15,7 +15,8 @@ from sagacity.engine.control import decision_command, decision_of, events_of
 from sagacity.engine.insistence import Insistence
 from sagacity.engine.journal import Journal, Ledger
 from sagacity.engine.summaries import state_of_stored
-from sagacity.errors import StoreBusy
+from sagacity.errors import SagaStateError, StoreBusy
+from sagacity.ports.store import MAX_PAGE
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -33,8 +34,11 @@ async def ask(store: SagaStore, definitions: Definitions, saga_id: UUID, request
     Raises as `decision_of` does, and:
         NoSuchSaga: it does not exist.
     """
-    seen, sent = 0, False
+    seen, sent, left_behind = 0, False, False
     while True:
+        done = await _decide_alone(store, definitions, saga_id, request)
+        if done is not None:
+            return done or sent
         stored = await store.read(saga_id)
         state = state_of_stored(stored, definitions.dag_of(stored))
         if sent and str(request.request_id) in state.requests:
@@ -42,12 +46,23 @@ async def ask(store: SagaStore, definitions: Definitions, saga_id: UUID, request
         if decision_of(state, saga_id, request, {}) is None:
             return False
         if not sent:
-            done = await _decide_alone(store, definitions, saga_id, request)
-            if done is not None:
-                return done
             await store.send(decision_command(saga_id, request))
             sent = True
+        elif left_behind:
+            why = "its coordinator refuses; its log says why"
+            raise SagaStateError(saga_id, stored.head.state, request.verb, why)
+        elif await _was_left_behind(store, request):
+            left_behind = True  # perhaps carried out since we read: looked at once more
+            continue
         seen = await store.wait_for_change(seen, POLL_SECONDS)
+
+
+async def _was_left_behind(store: SagaStore, request: Request) -> bool:
+    """Whether the coordinator has done with the request."""
+    waiting = await store.take()
+    return len(waiting) < MAX_PAGE and all(
+        command.request_id != request.request_id for command in waiting
+    )
 
 
 async def _decide_alone(
@@ -63,14 +78,14 @@ async def _decide_alone(
         await store.adopt(owner, epoch, ids=[saga_id])
         stored = await store.read(saga_id)
         state = state_of_stored(stored, definitions.dag_of(stored))
-        decided = decision_of(state, saga_id, request, {})
-        if decided is None:
-            return False
         insist = Insistence(store, lambda _saga_id, _error: None).append
         ledger = Ledger(store, SystemClock(), insist, None)
         journal = Journal(ledger, saga_id, stored.head.name, stored.head.epoch, state)
-        if state.started:
-            journal.record(Adopted(owner))
+        if state.started and state.finished is None:
+            journal.record(Adopted(owner))  # what was in flight with the last one is not any more
+        decided = decision_of(state, saga_id, request, {})
+        if decided is None:
+            return False
         for event in events_of(state, decided):
             journal.record(event)
         await journal.commit()

@@ -7,12 +7,14 @@ failed without effect, unknown. Whatever the user's code raises ends here too.
 from __future__ import annotations
 
 import asyncio
+import logging
 import traceback
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from sagacity.authoring.context import Context
+from sagacity.core.actions import is_async
 from sagacity.core.events import (
     MAX_MESSAGE_CHARS,
     MAX_TRACEBACK_CHARS,
@@ -30,7 +32,7 @@ from sagacity.core.events import (
 from sagacity.core.values import encode
 from sagacity.engine.calling import TimedOutError
 from sagacity.engine.injection import INJECTED
-from sagacity.engine.retrying import is_gone, retry_at_ms, retry_policy
+from sagacity.engine.retrying import retry_at_ms, retry_policy
 from sagacity.engine.system import chance
 from sagacity.errors import ActionFailed, InputMismatch, NoSuchInput, ValueNotStorable
 from sagacity.errors import UndoFailed as UndoFailedError
@@ -40,13 +42,17 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sagacity.core.actions import Action
-    from sagacity.core.policies import Retry
+    from sagacity.core.policies import GoneCheck, Retry
     from sagacity.core.state import SagaState
     from sagacity.core.values import Json
     from sagacity.engine.calling import Caller
     from sagacity.engine.clock import Clock
     from sagacity.engine.injection import Faults
 
+log: Final = logging.getLogger("sagacity")
+
+GONE_SECONDS: Final = 30.0
+"""How long the `gone=` of a policy may take."""
 MAX_ERROR_DATA_BYTES: Final = 64 * 1024
 
 
@@ -228,7 +234,7 @@ class Attempts:
         node, record = trial.node, error_record(kind, error)
         policy = retry_policy(trial.saga.state, node, trial.action)
         at_ms = self._retry_at_ms(trial, policy, error)
-        if at_ms is None or (policy.gone and await is_gone(policy.gone, trial.context)):
+        if at_ms is None or (policy.gone and await self._is_gone(trial, policy.gone)):
             return Failed(node, record, effect)
         return AttemptFailed(node, record, effect, at_ms)
 
@@ -236,12 +242,22 @@ class Attempts:
         self, trial: Trial, kind: ErrorKind, error: BaseException
     ) -> UndoFinished | UndoAttemptFailed | UndoFailed:
         node, record, policy = trial.node, error_record(kind, error), trial.action.undo_retry
-        if policy.gone and await is_gone(policy.gone, trial.context):
+        if policy.gone and await self._is_gone(trial, policy.gone):
             return UndoFinished(node, How.GONE)
         at_ms = self._retry_at_ms(trial, policy, error)
         if at_ms is None:
             return UndoFailed(node, record)
         return UndoAttemptFailed(node, record, at_ms)
+
+    async def _is_gone(self, trial: Trial, check: GoneCheck) -> bool:
+        """Whether the target has ceased to exist; a check that fails or takes too long says no."""
+        call = partial(check, trial.context)
+        try:
+            return bool(await self._caller.within(GONE_SECONDS, call, blocks=not is_async(check)))
+        except BaseException as error:  # noqa: BLE001 - a border: this is user code too
+            _pass_on_cancellation(error, trial.saga, trial.node)
+            log.warning("the gone= of a retry policy failed: %s: %s", type(error).__name__, error)
+            return False
 
     def _retry_at_ms(self, trial: Trial, policy: Retry, error: BaseException) -> int | None:
         state, now_ms = trial.saga.state, self._clock.now_ms()

@@ -55,7 +55,7 @@ class Caller:
             job = self._submit(call)
             running: asyncio.Future[Any] = asyncio.wrap_future(job)
         else:
-            running = loop.create_task(call())
+            running = loop.create_task(_caught(call))
         expired: asyncio.Future[None] = loop.create_future()
         alarm = self._clock.call_at(
             self._clock.now_ms() + round(seconds * 1_000),
@@ -71,7 +71,7 @@ class Caller:
         finally:
             alarm.cancel()
         if running.done():
-            return await _result(running) if blocks else running.result()
+            return await _result(running)
         running.add_done_callback(_forget)
         if job is None or job.cancel():  # the latter: it has not begun
             running.cancel()
@@ -88,6 +88,14 @@ class Caller:
                 return None, error
 
         return self._threads.submit(work)
+
+
+async def _caught(call: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    """Make a call in a task of its own: a `SystemExit` that left the task would end the loop."""
+    try:
+        return await call(), None
+    except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
+        return None, error
 
 
 async def _result(running: asyncio.Future[Any]) -> Any:

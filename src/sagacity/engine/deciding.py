@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sagacity.engine.control import decision_of
+from sagacity.engine.driving import MOMENT_SECONDS
 from sagacity.engine.executor import AtRestError
-from sagacity.engine.summaries import state_of_stored
+from sagacity.errors import CoordinatorClosed
 from sagacity.ports.store import DRIVEN, FINAL
 
 if TYPE_CHECKING:
@@ -15,13 +17,9 @@ if TYPE_CHECKING:
 
     from sagacity.core.actions import ActionRegistry
     from sagacity.core.events import Decided
-    from sagacity.engine.definitions import Definitions
     from sagacity.engine.driving import Driving
     from sagacity.engine.requests import Request
-    from sagacity.ports.store import SagaStore, StoredSaga
-
-_MOMENT_SECONDS: Final = 0.005
-"""How long to wait for a saga that is being loaded at this moment."""
+    from sagacity.ports.store import SagaStore
 
 
 class Deciding:
@@ -32,14 +30,12 @@ class Deciding:
         store: SagaStore,
         driving: Driving,
         registry: ActionRegistry,
-        definitions: Definitions,
         busy: set[UUID],
     ) -> None:
         """`busy` holds the sagas that somebody is about to run."""
         self._store: Final = store
         self._driving: Final = driving
         self._registry: Final = registry
-        self._definitions: Final = definitions
         self._busy: Final = busy
 
     async def decide(self, saga_id: UUID, request: Request) -> bool:
@@ -57,14 +53,50 @@ class Deciding:
                 except AtRestError:
                     await asyncio.sleep(0)
                     continue
-            if saga_id in self._busy or (driving.knows(saga_id) and not driving.withdraw(saga_id)):
-                await asyncio.sleep(_MOMENT_SECONDS)
+            was_in_line = driving.withdraw(saga_id)
+            if saga_id in self._busy or driving.knows(saga_id):
+                await asyncio.sleep(MOMENT_SECONDS)
                 continue
             driving.reserved.add(saga_id)
-            try:
-                return await self._decide_at_rest(saga_id, request)
-            finally:
-                driving.reserved.discard(saga_id)
+            # In a task of its own: whoever has asked may go away, and the saga must not be lost.
+            answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            task = driving.tasks.spawn(
+                self._work(saga_id, request, answer, was_in_line=was_in_line)
+            )
+            task.add_done_callback(partial(self._let_go, saga_id, answer))
+            return await asyncio.shield(answer)
+
+    def _let_go(
+        self, saga_id: UUID, answer: asyncio.Future[bool], _task: asyncio.Task[None]
+    ) -> None:
+        self._driving.reserved.discard(saga_id)
+        if not answer.done():
+            answer.set_exception(CoordinatorClosed("the coordinator is closing; ask again"))
+            answer.exception()
+
+    async def _work(
+        self,
+        saga_id: UUID,
+        request: Request,
+        answer: asyncio.Future[bool],
+        *,
+        was_in_line: bool,
+    ) -> None:
+        try:
+            changed = await self._decide_at_rest(saga_id, request)
+        except Exception as error:  # noqa: BLE001 - a border: it is for who has asked
+            if was_in_line:
+                self._back_into_line(saga_id)
+            if not answer.done():
+                answer.set_exception(error)
+                answer.exception()
+        else:
+            if not answer.done():
+                answer.set_result(changed)
+
+    def _back_into_line(self, saga_id: UUID) -> None:
+        self._driving.reserved.discard(saga_id)
+        self._driving.enqueue(saga_id)
 
     async def _decide_at_rest(self, saga_id: UUID, request: Request) -> bool:
         driving = self._driving
@@ -72,27 +104,21 @@ class Deciding:
         if stored.head.state not in FINAL and stored.head.epoch != driving.epoch:
             await self._store.adopt(driving.owner, driving.epoch, ids=[saga_id])
             stored = await self._store.read(saga_id)
+        execution = driving.load(stored)
         decided: Decided | None = None
         try:
-            decided = self._decision(stored, request)
+            decided = decision_of(execution.state, saga_id, request, self._registry.by_name)
         finally:
             if decided is None and stored.head.state in DRIVEN:
-                # It may have been adopted while it was reserved: then nobody else runs it.
-                driving.reserved.discard(saga_id)
-                driving.enqueue(saga_id)
+                self._back_into_line(saga_id)  # it may have been adopted while it was reserved
         if decided is None:
             return False
-        execution = driving.load(stored)
         execution.take_decision(decided)
         if driving.has_room() and not self._registry.missing_for(execution.state.dag):
             execution.decide()
             durable = driving.launch(execution)
             driving.reserved.discard(saga_id)
-            await asyncio.shield(durable)
+            await durable
         else:
-            await asyncio.shield(driving.launch_queued(execution))
+            await driving.launch_queued(execution)
         return True
-
-    def _decision(self, stored: StoredSaga, request: Request) -> Decided | None:
-        state = state_of_stored(stored, self._definitions.dag_of(stored))
-        return decision_of(state, stored.head.id, request, self._registry.by_name)

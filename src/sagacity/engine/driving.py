@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 log: Final = logging.getLogger("sagacity")
 
 MAX_THREADS: Final = 32
+MOMENT_SECONDS: Final = 0.005
+"""How long to wait for what takes about one write."""
 
 
 class AlreadyThereError(Exception):
@@ -133,6 +135,11 @@ class Driving:
             self._queued.add(saga_id)
             self._fill()
 
+    async def until_free(self, saga_id: UUID) -> None:
+        """Wait until nobody has the saga in hand."""
+        while saga_id in self.reserved:  # noqa: ASYNC110 - for about as long as one write takes
+            await asyncio.sleep(MOMENT_SECONDS)
+
     def withdraw(self, saga_id: UUID) -> bool:
         """Take a saga out of the line for a place; False if it is not in it."""
         if saga_id not in self._queued:
@@ -169,7 +176,8 @@ class Driving:
         """Drive the saga; the future is done when what was decided so far is durable."""
         first_append: asyncio.Future[None] = self._loop.create_future()
         self.active[execution.saga_id] = execution
-        _ = self.tasks.spawn(self._drive(execution, first_append))
+        task = self.tasks.spawn(self._drive(execution, first_append))
+        task.add_done_callback(lambda _: _fail(first_append, _closed()))  # if it never began
         return first_append
 
     def enqueue_new(self, saga: NewSaga) -> None:
@@ -202,7 +210,8 @@ class Driving:
         The future is done when it is durable.
         """
         durable: asyncio.Future[None] = self._loop.create_future()
-        _ = self.tasks.spawn(self._commit_and_enqueue(execution, durable))
+        task = self.tasks.spawn(self._commit_and_enqueue(execution, durable))
+        task.add_done_callback(lambda _: _fail(durable, _closed()))  # if it never began
         return durable
 
     async def _commit_and_enqueue(
@@ -262,7 +271,12 @@ class Driving:
             execution = self.load(stored)
             missing = self._registry.missing_for(execution.state.dag)
             stuck = execution.state.stuck is not None  # needs no code to be told so
-            if execution.state.finished is not None or (missing and not stuck):
+            if execution.state.finished is not None:  # by a person, while it was in the line
+                self.active.pop(saga_id, None)
+                self._deliver(execution)
+                self._fill()
+                return
+            if missing and not stuck:
                 await self._park(stored, missing)
                 self.active.pop(saga_id, None)
                 self._fill()

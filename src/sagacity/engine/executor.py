@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.core.dag import Siblings
@@ -169,7 +170,7 @@ class Execution:
         """
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._asked.append((request, answer))
-        if self._is_alone and self._aside is None:
+        if self._is_alone and (self._aside is None or self._aside.done()):
             self._aside = self._env.tasks.spawn(self._answer_aside())
         self._wake_up()
         return answer
@@ -203,10 +204,7 @@ class Execution:
     def give_up(self) -> None:
         """Let go of all slots; what still runs was cancelled, or belongs to a lost saga."""
         self._flights.give_up()
-        for answer in (*self._heard, *(answer for _, answer in self._asked)):
-            _settle(answer, AtRestError())
-        self._heard.clear()
-        self._asked.clear()
+        self._refuse()
 
     # -- what people ask --------------------------------------------------------
 
@@ -225,6 +223,13 @@ class Execution:
             self.take_decision(decided)
             self._heard.append(answer)
 
+    def _refuse(self) -> None:
+        """Tell people that what they asked is to be asked anew."""
+        for answer in (*self._heard, *(answer for _, answer in self._asked)):
+            _settle(answer, AtRestError())
+        self._heard.clear()
+        self._asked.clear()
+
     def _tell(self) -> None:
         """Tell people that what they asked is durable."""
         heard, self._heard = self._heard, []
@@ -241,12 +246,14 @@ class Execution:
     async def _answer_aside(self) -> None:
         """Make durable what people ask while an attempt keeps the saga's own task busy."""
         try:
-            self._hear()
-            if self.journal.pending:
-                await self.journal.commit()
-            self._tell()
-        finally:
-            self._aside = None
+            while self._asked:
+                self._hear()
+                if self.journal.pending:
+                    await self.journal.commit()
+                self._tell()
+        except BaseException:
+            self._refuse()
+            raise
 
     # -- what an attempt asks -------------------------------------------------
 
@@ -276,9 +283,9 @@ class Execution:
                 await journal.commit()
             if self._heard:
                 self._tell()
-            if state.finished is not None or (state.stuck_on and state.stuck is not None):
+            if state.finished is not None:
                 return True
-            if state.paused and not state.in_flight and not flights.tasks:
+            if (state.stuck_on or state.paused) and self._is_at_rest():
                 return True
             starting, self._starting = self._starting, []
             if len(starting) == 1 and not state.waiting and len(state.in_flight) == 1 and alone:
@@ -287,7 +294,8 @@ class Execution:
                 event = await self._attempt(command)
                 self._is_alone = False
                 if self._aside is not None:  # at most one append is in flight
-                    await self._aside
+                    aside, self._aside = self._aside, None
+                    await aside
                 if self._is_cut:  # and the action swallowed it: too late to record anything
                     raise asyncio.CancelledError
                 if task is not None and task.cancelling():  # by the action: being cut ends above
@@ -295,12 +303,21 @@ class Execution:
                 self._take_outcome(command, event)
                 continue
             for command in starting:
-                flights.tasks[command.node] = self._env.tasks.spawn(self._attempt_apart(command))
+                task_apart = self._env.tasks.spawn(self._attempt_apart(command))
+                task_apart.add_done_callback(partial(self._hear_of_end, command))
+                flights.tasks[command.node] = task_apart
             if self._outcomes or flights.granted or self._due or self._asked:
                 continue
             if self._draining and not flights.tasks:
                 return False
             await self._news()
+
+    def _is_at_rest(self) -> bool:
+        """Whether a person must act before anything can happen, and nothing runs any more."""
+        state, flights = self.state, self._flights
+        if flights.lingering or flights.tasks or state.in_flight:
+            return False
+        return state.paused or state.stuck is not None
 
     def _take_in(self) -> None:
         """Take what has happened since the last turn."""
@@ -358,7 +375,7 @@ class Execution:
         action, what, deadline_ms = self._flights.held[node], self.state.dag.nodes[node], 0
         forward = type(command) is RunAction
         policy = (what.retry or action.retry) if forward else action.undo_retry
-        if policy.deadline is not None and attempt == 1:
+        if policy.deadline is not None and node not in self.state.deadlines:
             deadline_ms = self._env.clock.now_ms() + round(policy.deadline * 1_000)
         kind = Started if forward else UndoStarted
         self.journal.record(kind(node, attempt, deadline_ms))
@@ -393,6 +410,12 @@ class Execution:
             )
         self._outcomes.append((command, event))
         self._wake_up()
+
+    def _hear_of_end(self, command: Call, task: asyncio.Task[None]) -> None:
+        """Give an outcome to an attempt that was cut short before its first step."""
+        if task.cancelled() and self._flights.was_cut_short(command.node):
+            self._outcomes.append((command, Failed(command.node, _CUT_SHORT, Effect.POSSIBLE)))
+            self._wake_up()
 
     def _take_outcome(self, command: Call, event: Event) -> None:
         node = command.node

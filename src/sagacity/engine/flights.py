@@ -96,6 +96,7 @@ class Flights:
     def _bury(self, node: int, action: Action) -> None:
         del self.lingering[node]
         self._slots.release(action)
+        self._wake_up()
 
     def cut_short(self) -> None:
         """Cancel what may be cancelled: what is atomic or runs in a thread is waited for."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sagacity.errors import ActionFailed, InputMismatch, NoSuchInput, UndoFailed
 
 if TYPE_CHECKING:
     from sagacity.core.actions import Action
-    from sagacity.core.policies import GoneCheck, Retry
+    from sagacity.core.policies import Retry
     from sagacity.core.state import SagaState
 
 log: Final = logging.getLogger("sagacity")
@@ -53,16 +52,6 @@ def is_final(error: BaseException) -> bool:
 def _takes(policy: Retry, error: BaseException) -> bool:
     try:
         return policy.takes(error)
-    except Exception:
+    except BaseException:  # a border: this is user code too
         log.exception("the on= of a retry policy failed; what it was asked about is not retried")
-        return False
-
-
-async def is_gone(check: GoneCheck, context: Any) -> bool:
-    """Whether the target of an action has ceased to exist; a check that fails says no."""
-    try:
-        answer = check(context)
-        return bool(await answer if inspect.isawaitable(answer) else answer)
-    except Exception:
-        log.exception("the gone= of a retry policy failed; the target is taken to be there")
         return False

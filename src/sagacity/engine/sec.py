@@ -15,6 +15,7 @@ from sagacity.core.events import Adopted, Created, StartRequested
 from sagacity.core.state import SagaState
 from sagacity.core.values import decode
 from sagacity.engine import inbox, system
+from sagacity.engine.acquiring import acquire
 from sagacity.engine.clock import SystemClock
 from sagacity.engine.control import is_decision, read_request
 from sagacity.engine.deciding import Deciding
@@ -118,7 +119,7 @@ class Sec:
         await self._store.open()
         self._owner = system.new_owner()  # of this opening: what the last one left is interrupted
         try:
-            epoch = await self._store.acquire(self._owner, wait=self._wait)
+            epoch = await acquire(self._store, self._owner, wait=self._wait)
         except BaseException:
             await self._store.close()
             raise
@@ -374,6 +375,7 @@ class Sec:
     async def _start(self, saga_id: UUID, *, here: bool) -> None:
         """Start a created saga; `here`: refuse if this coordinator cannot run it."""
         driving = self._accepting()
+        await driving.until_free(saga_id)
         if driving.knows(saga_id) or saga_id in self._starting:
             raise SagaStateError(saga_id, "already started", "start")
         self._starting.add(saga_id)
@@ -431,7 +433,7 @@ class Sec:
     async def decide(self, saga_id: UUID, request: Request) -> bool:
         """Carry out what a person asks; as the control and repair methods of `Handle`."""
         driving = self._accepting()
-        deciding = Deciding(self._store, driving, self._registry, self._definitions, self._starting)
+        deciding = Deciding(self._store, driving, self._registry, self._starting)
         return await deciding.decide(saga_id, request)
 
     async def _carry_out(self, command: InboxCommand) -> None:
