@@ -281,7 +281,7 @@ class SagaState(Agenda):
     def _node_failed(self, event: Failed) -> None:
         node = event.node
         self._check(event)
-        if node in self.waiting:  # given up
+        if node in self.waiting and self._may_be_given_up(node):
             self.waiting.pop(node)
             self.interrupted.discard(node)
         else:
@@ -296,6 +296,11 @@ class SagaState(Agenda):
         self._turn()
         if event.effect is Effect.POSSIBLE:
             self._undo_if_free(node)
+
+    def _may_be_given_up(self, node: int) -> bool:
+        """Whether `node` can fail between two attempts: an outcome without one in flight."""
+        asks = self.dag.nodes[node].undoing is Undoing.ASK
+        return node in self.retrying or (asks and self.direction is Direction.UNWINDING)
 
     def _undo_started(self, event: UndoStarted) -> None:
         node = event.node
