@@ -88,9 +88,6 @@ class NewSaga(Immutable):
 class Append(Immutable):
     """Records for one saga. No events: only the summary changes.
 
-    A named tuple, as `NewSaga`, because one is made for each append: a frozen
-    dataclass takes five times as long to make.
-
     `expected_sequence` is the number of events that the log has before.
     """
 
