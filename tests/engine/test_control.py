@@ -19,6 +19,7 @@ from sagacity import (
     NoSuchSaga,
     SagaStateError,
     Sec,
+    StoreError,
     UndoFailed,
     ValueNotStorable,
     action,
@@ -640,3 +641,21 @@ async def test_two_decisions_beside_one_attempt_are_both_answered(
         assert (await first, await second) == (True, True)
         gate.open()
         assert await handle.wait() == Succeeded("c")
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_store_that_fails_is_told_to_who_decides_alone(
+    stores: Stores, world: World, moment: Moment
+) -> None:
+    """The same request, sent again, is carried out once."""
+    async with coordinator(stores, world) as sec:
+        handle = await stuck(sec, world)
+    store = FaultyStore(stores())
+    store.fail("append", moment=moment)
+    request = UUID(int=9)
+    async with asyncio.timeout(20), Client(store) as client:
+        asked = client.handle(handle.id)
+        with pytest.raises(StoreError):
+            await asked.skip("b", request_id=request)
+        assert await asked.skip("b", request_id=request) is (moment == "before")
+        assert len(decisions(await asked.view())) == 1

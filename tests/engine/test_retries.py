@@ -458,7 +458,7 @@ async def test_a_policy_whose_functions_raise_anything_harms_nothing(
 async def test_a_saga_is_not_at_rest_while_something_of_it_runs(
     stores: Stores, world: World
 ) -> None:
-    """Stuck, it says so to those who wait when the thread has ended; no undo runs beside it."""
+    """Pausing it and letting it go on brings no undo beside the thread."""
     go = threading.Event()
 
     def blocked(_ctx: Any) -> None:

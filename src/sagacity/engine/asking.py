@@ -12,7 +12,6 @@ from sagacity.core.events import Adopted
 from sagacity.engine import system
 from sagacity.engine.clock import SystemClock
 from sagacity.engine.control import decision_command, decision_of, events_of
-from sagacity.engine.insistence import Insistence
 from sagacity.engine.journal import Journal, Ledger
 from sagacity.engine.summaries import state_of_stored
 from sagacity.errors import SagaStateError, StoreBusy
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 
     from sagacity.engine.definitions import Definitions
     from sagacity.engine.requests import Request
-    from sagacity.ports.store import SagaStore
+    from sagacity.errors import StoreError
+    from sagacity.ports.store import Append, SagaStore
 
 POLL_SECONDS: Final = 1.0
 
@@ -78,8 +78,7 @@ async def _decide_alone(
         await store.adopt(owner, epoch, ids=[saga_id])
         stored = await store.read(saga_id)
         state = state_of_stored(stored, definitions.dag_of(stored))
-        insist = Insistence(store, lambda _saga_id, _error: None).append
-        ledger = Ledger(store, SystemClock(), insist, None)
+        ledger = Ledger(store, SystemClock(), _give_up, None)
         journal = Journal(ledger, saga_id, stored.head.name, stored.head.epoch, state)
         if state.started and state.finished is None:
             journal.record(Adopted(owner))  # what was in flight with the last one is not any more
@@ -92,3 +91,8 @@ async def _decide_alone(
         return True
     finally:
         await store.release()
+
+
+async def _give_up(_append: Append, error: StoreError) -> None:
+    """Tell the person at once, who can send the same request again; nobody else waits."""
+    raise error
