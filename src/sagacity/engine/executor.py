@@ -11,7 +11,6 @@ cost tasks of their own.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -122,7 +121,7 @@ class Execution:
         """Retries whose time has come."""
         self._starting: list[Call] = []
         """Decided, and to be run as soon as that is durable."""
-        self._outcomes: deque[tuple[Call, Event]] = deque()
+        self._outcomes: list[tuple[Call, Event]] = []
         self._asked: list[tuple[Request, asyncio.Future[bool]]] = []
         """What people ask, and who is to be told when it is durable."""
         self._heard: list[asyncio.Future[bool]] = []
@@ -321,11 +320,12 @@ class Execution:
 
     def _take_in(self) -> None:
         """Take what has happened since the last turn."""
-        while self._outcomes:
-            self._take_outcome(*self._outcomes.popleft())
+        outcomes, self._outcomes = self._outcomes, []
+        for command, event in outcomes:
+            self._take_outcome(command, event)
         self._hear()
-        while self._flights.granted:
-            self._begin_if_current(*self._flights.granted.popleft())
+        for call, action in self._flights.take_granted():
+            self._begin_if_current(call, action)
         due, self._due = self._due, []
         for command in due:
             self._admit_if_current(command)

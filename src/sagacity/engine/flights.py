@@ -9,7 +9,6 @@ An attempt that runs in the saga's own task has no task here. A saga that is ove
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sagacity.core.planner import RunAction, RunUndo
@@ -40,7 +39,7 @@ class Flights:
         self._cut_short: set[int] = set()
         self.parked = 0
         """How many wait for a slot."""
-        self.granted: deque[tuple[Call, Action]] = deque()
+        self.granted: list[tuple[Call, Action]] = []
         """Those that waited and have one now."""
         self.held: dict[int, Action] = {}
         """The actions of the nodes that run, each with a slot."""
@@ -66,6 +65,11 @@ class Flights:
         self.parked -= 1
         self.granted.append((call, action))
         self._wake_up()
+
+    def take_granted(self) -> list[tuple[Call, Action]]:
+        """Return those that have a slot now, once."""
+        granted, self.granted = self.granted, []
+        return granted
 
     def decline(self, action: Action) -> None:
         """Give back a slot that was granted too late to be of use."""
@@ -129,5 +133,5 @@ class Flights:
         for action in self.held.values():
             self._slots.release(action)
         self.held.clear()
-        while self.granted:
-            self._slots.release(self.granted.popleft()[1])
+        for _, action in self.take_granted():
+            self._slots.release(action)
