@@ -101,7 +101,7 @@ async def test_no_more_sagas_are_in_memory_than_allowed(world: World) -> None:
         states = [(await handle.view()).state for handle in handles]
         assert states == ["running", "running", *["queued"] * 4]
         assert sec._open is not None
-        assert len(sec._open.active) == 2
+        assert len(sec._open.driving.active) == 2
         assert len((await sec.list(state="queued")).items) == 4
         gate.open()
         for handle in handles:

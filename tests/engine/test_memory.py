@@ -19,12 +19,12 @@ ENDINGS = ["succeeds", "unwinds", "is stuck"]
 
 def nothing_left(sec: Sec) -> bool:
     """Whether the coordinator knows of no saga at all."""
-    driving = sec._open
-    assert driving is not None
+    assert sec._open is not None
+    driving = sec._open.driving
     slots = driving._env.slots
     return not (
         driving.active or driving._waiters or driving._queue or driving._queued or driving.faults
-        or sec._starting or slots._used or slots._queue or any(slots._queues.values())
+        or sec._open.starting.busy or slots._used or slots._queue or any(slots._queues.values())
         or any(slots._used_by.values())
     )  # fmt: skip
 
@@ -44,7 +44,7 @@ async def test_an_ended_saga_leaves_nothing(stores: Stores, world: World, ending
         await turns()
         assert nothing_left(sec)
         assert sec._open is not None
-        assert len(sec._open.tasks) == 1
+        assert len(sec._open.driving.tasks) == 1
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -60,7 +60,7 @@ async def test_an_ended_saga_is_collected(world: World, ending: str) -> None:
         await handle.start()
         await gate.entered.wait()
         assert sec._open is not None
-        state = weakref.ref(sec._open.active[handle.id].state.dag)
+        state = weakref.ref(sec._open.driving.active[handle.id].state.dag)
         assert state() is not None
         gate.open()
         await handle.wait()
@@ -81,7 +81,7 @@ async def test_a_run_that_is_cancelled_leaves_no_waiter(world: World) -> None:
         with pytest.raises(asyncio.CancelledError):
             await running
         assert sec._open is not None
-        assert not sec._open._waiters
+        assert not sec._open.driving._waiters
         (summary,) = (await sec.list()).items
         gate.open()
         assert await sec.handle(summary.id).result() == "z"

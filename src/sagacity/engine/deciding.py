@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from sagacity.engine.control import decision_of
 from sagacity.engine.driving import MOMENT_SECONDS
-from sagacity.engine.executor import AtRestError
+from sagacity.engine.hearing import AtRestError
 from sagacity.errors import CoordinatorClosed
 from sagacity.ports.store import DRIVEN, FINAL
 

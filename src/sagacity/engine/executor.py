@@ -43,6 +43,7 @@ from sagacity.engine.attempts import error_record, uncancel
 from sagacity.engine.concluding import conclusion, with_output
 from sagacity.engine.control import decision_of, events_of
 from sagacity.engine.flights import Flights
+from sagacity.engine.hearing import Hearing
 from sagacity.engine.journal import Journal
 
 if TYPE_CHECKING:
@@ -76,21 +77,15 @@ class Environment:
     ledger: Ledger
 
 
-class AtRestError(Exception):
-    """Ours: the saga does not run any more; what was asked of it is to be asked anew."""
-
-
 class Execution:
     """One saga that this coordinator drives."""
 
     __slots__ = (
-        "_aside",
-        "_asked",
         "_draining",
         "_due",
         "_env",
         "_flights",
-        "_heard",
+        "_hearing",
         "_is_alone",
         "_is_cut",
         "_outcomes",
@@ -122,14 +117,10 @@ class Execution:
         self._starting: list[Call] = []
         """Decided, and to be run as soon as that is durable."""
         self._outcomes: list[tuple[Call, Event]] = []
-        self._asked: list[tuple[Request, asyncio.Future[bool]]] = []
-        """What people ask, and who is to be told when it is durable."""
-        self._heard: list[asyncio.Future[bool]] = []
-        """Who is to be told when what is pending is durable."""
+        self._hearing: Hearing | None = None
+        """What people ask, from when the first one does."""
         self._is_alone = False
         """Whether an attempt runs in this saga's own task."""
-        self._aside: asyncio.Task[None] | None = None
-        """Carries out what people ask meanwhile."""
         self._task: asyncio.Task[Any] | None = None
         self._wake: asyncio.Future[None] | None = None
         self._draining = False
@@ -167,10 +158,11 @@ class Execution:
 
         It fails as `decision_of` does, and with `AtRestError` if the saga does not run any more.
         """
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._asked.append((request, answer))
-        if self._is_alone and (self._aside is None or self._aside.done()):
-            self._aside = self._env.tasks.spawn(self._answer_aside())
+        if self._hearing is None:
+            self._hearing = Hearing(self.journal, self._take_request)
+        answer = self._hearing.ask(request)
+        if self._is_alone:
+            self._hearing.answer_aside(self._env.tasks)
         self._wake_up()
         return answer
 
@@ -203,37 +195,16 @@ class Execution:
     def give_up(self) -> None:
         """Let go of all slots; what still runs was cancelled, or belongs to a lost saga."""
         self._flights.give_up()
-        self._refuse()
+        if self._hearing is not None:
+            self._hearing.refuse()
 
     # -- what people ask --------------------------------------------------------
 
-    def _hear(self) -> None:
-        """Record what people ask; they are told when it is durable."""
-        while self._asked:
-            request, answer = self._asked.pop(0)
-            try:
-                decided = decision_of(self.state, self.saga_id, request, self._env.actions)
-            except Exception as error:  # noqa: BLE001 - a border: it is for who has asked
-                _settle(answer, error)
-                continue
-            if decided is None:
-                _settle(answer, None)
-                continue
+    def _take_request(self, request: Request) -> bool:
+        decided = decision_of(self.state, self.saga_id, request, self._env.actions)
+        if decided is not None:
             self.take_decision(decided)
-            self._heard.append(answer)
-
-    def _refuse(self) -> None:
-        """Tell people that what they asked is to be asked anew."""
-        for answer in (*self._heard, *(answer for _, answer in self._asked)):
-            _settle(answer, AtRestError())
-        self._heard.clear()
-        self._asked.clear()
-
-    def _tell(self) -> None:
-        """Tell people that what they asked is durable."""
-        heard, self._heard = self._heard, []
-        for answer in heard:
-            _settle(answer, None, done=True)
+        return decided is not None
 
     def take_decision(self, decided: Decided) -> None:
         """Record a decision, with what follows from it at once."""
@@ -241,18 +212,6 @@ class Execution:
             self.journal.record(event)
         if decided.verb == Verb.ABORT and self.state.dag.siblings is Siblings.CANCEL:
             self._flights.cut_short()
-
-    async def _answer_aside(self) -> None:
-        """Make durable what people ask while an attempt keeps the saga's own task busy."""
-        try:
-            while self._asked:
-                self._hear()
-                if self.journal.pending:
-                    await self.journal.commit()
-                self._tell()
-        except BaseException:
-            self._refuse()
-            raise
 
     # -- what an attempt asks -------------------------------------------------
 
@@ -275,13 +234,13 @@ class Execution:
         self._task = task = asyncio.current_task()
         alone = state.dag.siblings is not Siblings.CANCEL  # what may be cut has its own task
         while True:
-            if self._outcomes or self._asked or self._due or flights.granted:
+            if self._outcomes or self._due or flights.granted or self._is_asked():
                 self._take_in()
             self.decide()
             if journal.pending:
                 await journal.commit()
-            if self._heard:
-                self._tell()
+            if self._hearing is not None:
+                self._hearing.tell()
             if state.finished is not None:
                 return True
             if (state.stuck_on or state.paused) and self._is_at_rest():
@@ -292,9 +251,8 @@ class Execution:
                 self._is_alone = True
                 event = await self._attempt(command)
                 self._is_alone = False
-                if self._aside is not None:  # at most one append is in flight
-                    aside, self._aside = self._aside, None
-                    await aside
+                if self._hearing is not None:  # at most one append is in flight
+                    await self._hearing.until_answered()
                 if self._is_cut:  # and the action swallowed it: too late to record anything
                     raise asyncio.CancelledError
                 if task is not None and task.cancelling():  # by the action: being cut ends above
@@ -305,11 +263,14 @@ class Execution:
                 task_apart = self._env.tasks.spawn(self._attempt_apart(command))
                 task_apart.add_done_callback(partial(self._hear_of_end, command))
                 flights.tasks[command.node] = task_apart
-            if self._outcomes or flights.granted or self._due or self._asked:
+            if self._outcomes or flights.granted or self._due or self._is_asked():
                 continue
             if self._draining and not flights.tasks:
                 return False
             await self._news()
+
+    def _is_asked(self) -> bool:
+        return self._hearing is not None and bool(self._hearing.asked)
 
     def _is_at_rest(self) -> bool:
         """Whether a person must act before anything can happen, and nothing runs any more."""
@@ -323,7 +284,8 @@ class Execution:
         outcomes, self._outcomes = self._outcomes, []
         for command, event in outcomes:
             self._take_outcome(command, event)
-        self._hear()
+        if self._hearing is not None:
+            self._hearing.hear()
         for call, action in self._flights.take_granted():
             self._begin_if_current(call, action)
         due, self._due = self._due, []
@@ -436,13 +398,3 @@ class Execution:
             self.journal.record(Unwinding(f'node "{state.dag.paths[event.node]}" failed'))
             if state.dag.siblings is Siblings.CANCEL:
                 self._flights.cut_short()
-
-
-def _settle(answer: asyncio.Future[bool], error: Exception | None, *, done: bool = False) -> None:
-    """Tell who has asked, if they still listen."""
-    if answer.done():
-        return
-    if error is None:
-        answer.set_result(done)
-    else:
-        answer.set_exception(error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from sagacity.authoring import Saga
@@ -27,6 +28,7 @@ from sagacity.engine.intake import ActionCheck, Intake, check_same, new_saga, ta
 from sagacity.engine.listing import Page, list_sagas
 from sagacity.engine.recovery import Recovery
 from sagacity.engine.registering import registered
+from sagacity.engine.starting import Starting
 from sagacity.engine.summaries import ending_of_stored, view_of_stored
 from sagacity.errors import CoordinatorClosed, SagaExists, SagaStateError
 from sagacity.ports.store import SagaStatus
@@ -49,6 +51,16 @@ if TYPE_CHECKING:
 
 P = TypeVar("P")
 R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What there is between opening and closing."""
+
+    driving: Driving
+    starting: Starting
+    deciding: Deciding
+
 
 DRAIN_SECONDS: Final = 30.0
 DEFAULT_MAX_SAGAS: Final = 1_000
@@ -108,9 +120,8 @@ class Sec:
         self._clock: Final = clock or SystemClock()
         self._owner = ""
         self._definitions: Final = Definitions()
-        self._open: Driving | None = None
+        self._open: _Opened | None = None
         self._recovery_task: asyncio.Task[None] | None = None
-        self._starting: set[UUID] = set()
 
     # -- opening and closing ------------------------------------------------------
 
@@ -135,8 +146,10 @@ class Sec:
             observers=self._observers,
             clock=self._clock,
         )
+        starting = Starting(self._store, driving, self._registry, self._check_actions)
+        deciding = Deciding(self._store, driving, self._registry, starting.busy)
         recovery = Recovery(self._store, driving, self._carry_out, self._only)
-        self._open = driving
+        self._open = _Opened(driving, starting, deciding)
         self._recovery_task = driving.tasks.spawn(recovery.run(), name="sagacity recovery")
         return self
 
@@ -168,15 +181,18 @@ class Sec:
         return await driving.drain(deadline)
 
     def _driving(self) -> Driving:
+        return self._opened().driving
+
+    def _opened(self) -> _Opened:
         if self._open is None:
             raise CoordinatorClosed('this coordinator is not open: use "async with Sec(...)"')
         return self._open
 
-    def _accepting(self) -> Driving:
-        driving = self._driving()
-        if driving.draining:
+    def _accepting(self) -> _Opened:
+        opened = self._opened()
+        if opened.driving.draining:
             raise CoordinatorClosed("this coordinator is draining and takes on no more sagas")
-        return driving
+        return opened
 
     # -- sagas ----------------------------------------------------------------------
 
@@ -210,7 +226,7 @@ class Sec:
             ValueNotStorable: the params do not fit.
             SagaExists: the id stands for another saga.
         """
-        driving = self._accepting()
+        driving = self._accepting().driving
         intake = take_in(saga_or_dag, params, labels)
         self._check_actions(intake.dag)
         saga_id = id or system.new_saga_id()
@@ -256,11 +272,12 @@ class Sec:
             SagaUnwound, SagaStuck, SagaAbandoned: it ended otherwise.
             What `create` raises.
         """
-        driving = self._accepting()
+        opened = self._accepting()
+        driving = opened.driving
         intake = take_in(saga_or_dag, params, labels)
         self._check_actions(intake.dag)
         saga_id = id or system.new_saga_id()
-        if id and (driving.knows(id) or id in self._starting):
+        if id and (driving.knows(id) or id in opened.starting.busy):
             return await self._attach(id, intake)
         state = SagaState(intake.dag, intake.params)
         execution = driving.execution(saga_id, intake.dag.name, driving.epoch, state)
@@ -308,7 +325,7 @@ class Sec:
             SagaExists: its id is in use.
             DagError: an action is not registered here.
         """
-        driving = self._accepting()
+        driving = self._accepting().driving
         intake = Intake(steno_saga.dag, steno_saga.params, {}, decode)
         self._check_actions(intake.dag)
         events = [Created(self._owner), *steno_saga.events, Adopted(self._owner)]
@@ -370,34 +387,7 @@ class Sec:
 
     async def start(self, saga_id: UUID) -> None:
         """Start a created saga; as `Handle.start`."""
-        await self._start(saga_id, here=True)
-
-    async def _start(self, saga_id: UUID, *, here: bool) -> None:
-        """Start a created saga; `here`: refuse if this coordinator cannot run it."""
-        driving = self._accepting()
-        await driving.until_free(saga_id)
-        if driving.knows(saga_id) or saga_id in self._starting:
-            raise SagaStateError(saga_id, "already started", "start")
-        self._starting.add(saga_id)
-        try:
-            stored = await self._store.read(saga_id)
-            if stored.head.state is not SagaStatus.READY:
-                raise SagaStateError(saga_id, stored.head.state, "start")
-            if stored.head.epoch != driving.epoch:
-                await self._store.adopt(self._owner, driving.epoch, ids=[saga_id])
-                stored = await self._store.read(saga_id)
-            execution = driving.load(stored)
-            dag = execution.state.dag
-            if here:
-                self._check_actions(dag)
-            execution.journal.record(StartRequested())
-            if driving.has_room() and (here or not self._registry.missing_for(dag)):
-                execution.decide()
-                await asyncio.shield(driving.launch(execution))
-            else:
-                await asyncio.shield(driving.launch_queued(execution))
-        finally:
-            self._starting.discard(saga_id)
+        await self._accepting().starting.start(saga_id, here=True)
 
     async def wait(self, saga_id: UUID) -> Ending:
         """Wait until the saga has ended or is stuck; as `Handle.wait`."""
@@ -432,15 +422,13 @@ class Sec:
 
     async def decide(self, saga_id: UUID, request: Request) -> bool:
         """Carry out what a person asks; as the control and repair methods of `Handle`."""
-        driving = self._accepting()
-        deciding = Deciding(self._store, driving, self._registry, self._starting)
-        return await deciding.decide(saga_id, request)
+        return await self._accepting().deciding.decide(saga_id, request)
 
     async def _carry_out(self, command: InboxCommand) -> None:
         """Do one command of another process."""
         if command.verb == inbox.START:
             # Acknowledged when it was sent: without the code it is started all the same, and waits.
-            await self._start(command.saga_id, here=False)
+            await self._accepting().starting.start(command.saga_id, here=False)
         elif is_decision(command.verb):
             await self.decide(command.saga_id, read_request(command))
         else:
