@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from sagacity.core.agenda import Agenda, Direction, StuckReason
-from sagacity.core.decisions import NO_NODE, Answer, Verb, judge_decision, retriable
+from sagacity.core.agenda import Direction, StuckReason
 from sagacity.core.events import (
     Adopted,
     AttemptFailed,
@@ -29,8 +28,8 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
-from sagacity.core.immutable import Immutable
 from sagacity.core.nodes import Undoing
+from sagacity.core.steering import Retrying, Steered
 from sagacity.core.transitions import TRANSITIONS, NodeStatus
 from sagacity.core.values import NULL
 from sagacity.errors import LogCorrupt
@@ -51,32 +50,17 @@ _UNKNOWN: Final = NodeStatus.UNKNOWN
 _UNDO_STARTED: Final = NodeStatus.UNDO_STARTED
 
 
-class Retrying(Immutable):
-    """The attempts of a do or an undo that failed so far, and when the next one is due."""
-
-    failed: int
-    error: ErrorRecord
-    """Of the last one."""
-    at_ms: int
-
-
-class SagaState(Agenda):
+class SagaState(Steered):
     """What a log adds up to. Changed by `apply` only."""
 
     __slots__ = (
-        "abandoned",
         "attempts",
         "created",
-        "deadlines",
         "failures",
         "finished",
         "in_flight",
         "owner",
-        "paused",
-        "requests",
-        "retrying",
         "sequence",
-        "tainted",
         "undo_attempts",
     )
 
@@ -87,24 +71,12 @@ class SagaState(Agenda):
         self.created = False
         self.owner = ""
         self.finished: FinalState | None = None
-        self.paused = False
-        """Whether a person lets nothing new begin."""
-        self.abandoned = ("", "")
-        """Why, and by whom."""
-        self.requests: frozenset[str] = frozenset()
-        """The ids of what people have asked for, and was done."""
         self.attempts: dict[int, int] = {}
         self.undo_attempts: dict[int, int] = {}
         self.failures: list[tuple[int, ErrorRecord, Effect | None]] = []
         """Node, error and effect, in the order of the log; of an undo without an effect."""
         self.in_flight: set[int] = set()
         """Nodes whose do or undo the owner has begun and not ended."""
-        self.tainted: set[int] = set()
-        """Nodes of which an attempt was interrupted or failed, and may have had its effect."""
-        self.deadlines: dict[int, int] = {}
-        """When the last retry of a node (or of its undo) may begin, where there is a limit."""
-        self.retrying: dict[int, Retrying] = {}
-        """Nodes whose last attempt (of the do, or of the undo once that has begun) failed."""
 
     # -- questions ---------------------------------------------------------
 
@@ -153,66 +125,6 @@ class SagaState(Agenda):
             raise LogCorrupt("started twice")
         self.started = True
         self._advance_markers()
-
-    def _decided(self, event: Decided) -> None:
-        try:
-            verb = Verb(event.verb)
-        except ValueError:
-            raise LogCorrupt(f'"{event.verb}" is no decision that this version knows') from None
-        verdict = judge_decision(self, verb, event.node)
-        if verdict.answer is Answer.REFUSED:
-            raise LogCorrupt(f"{verb}, but {verdict.why}")
-        self.requests |= {event.request}
-        match verb:
-            case Verb.PAUSE:
-                self.paused = True
-            case Verb.UNPAUSE:
-                self.paused = False
-            case Verb.ABORT:
-                self._turn()
-            case Verb.RETRY:
-                for node in retriable(self) if event.node == NO_NODE else [event.node]:
-                    self._try_again(node)
-            case Verb.SKIP:
-                self._take_as_undone(event.node)
-            case Verb.SET_OUTPUT:
-                self._take_as_succeeded(event.node, NULL if event.value is None else event.value)
-            case Verb.ABANDON:
-                self.abandoned = (event.reason, event.by)  # `finished` follows at once
-        self._advance_markers()  # those that stood still because the saga was halted
-        self.agenda = list(self.waiting)
-
-    def _try_again(self, node: int) -> None:
-        """Let the do (of an unknown outcome) or the undo run now, with a fresh budget."""
-        self.deadlines.pop(node, None)
-        stuck = self.stuck_on.pop(node, None)
-        if stuck is None:
-            self.retrying[node] = Retrying(0, self.retrying[node].error, 0)
-            return
-        self.retrying.pop(node, None)
-        if stuck is StuckReason.UNDO_FAILED:
-            self.status[node] = _UNDO_STARTED
-        else:
-            self.status[node] = _STARTED
-            self.tainted.add(node)
-        self.waiting[node] = None
-
-    def _take_as_undone(self, node: int) -> None:
-        self._leave(node)
-        self.status[node] = NodeStatus.UNDONE
-        self._settle(node)
-
-    def _take_as_succeeded(self, node: int, output: Json) -> None:
-        self._leave(node)
-        self.outputs[node] = output
-        self._done(node)
-
-    def _leave(self, node: int) -> None:
-        """Nothing of what `node` was at is to be done any more."""
-        self.stuck_on.pop(node, None)
-        self.retrying.pop(node, None)
-        self.waiting.pop(node, None)
-        self.interrupted.discard(node)
 
     def _unwinding(self, _event: Unwinding) -> None:
         self._turn()
@@ -398,7 +310,7 @@ class SagaState(Agenda):
         StartRequested: _start_requested,
         Adopted: _adopted,
         Unwinding: _unwinding,
-        Decided: _decided,
+        Decided: Steered.decided,
         Finished: _finished,
         Started: _node_started,
         AttemptFailed: _attempt_failed,

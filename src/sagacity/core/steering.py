@@ -1,0 +1,124 @@
+"""What people decided about a saga: when it stands still, and how it is repaired.
+
+The part of the fold that is about decisions. A paused saga begins nothing; a step lets
+one node of it pass, and a breakpoint pauses it by itself, once. Repair changes what
+became of a node, and leaves everything else to the same fold and plan as ever.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+
+from sagacity.core.agenda import Agenda, StuckReason
+from sagacity.core.decisions import NO_NODE, Answer, Verb, judge_decision, retriable
+from sagacity.core.immutable import Immutable
+from sagacity.core.transitions import NodeStatus
+from sagacity.core.values import NULL
+from sagacity.errors import LogCorrupt
+
+if TYPE_CHECKING:
+    from sagacity.core.dag import Dag
+    from sagacity.core.events import Decided, ErrorRecord
+    from sagacity.core.state import SagaState
+    from sagacity.core.values import Json
+
+_STARTED: Final = NodeStatus.STARTED
+_UNDO_STARTED: Final = NodeStatus.UNDO_STARTED
+
+
+class Retrying(Immutable):
+    """The attempts of a do or an undo that failed so far, and when the next one is due."""
+
+    failed: int
+    error: ErrorRecord
+    """Of the last one."""
+    at_ms: int
+
+
+class Steered(Agenda):
+    """The part of a saga's state that people change."""
+
+    __slots__ = ("abandoned", "deadlines", "paused", "requests", "retrying", "tainted")
+
+    def __init__(self, dag: Dag, params: Json) -> None:
+        """Begin with nothing decided."""
+        super().__init__(dag, params)
+        self.paused = False
+        """Whether a person lets nothing new begin."""
+        self.abandoned = ("", "")
+        """Why, and by whom."""
+        self.requests: frozenset[str] = frozenset()
+        """The ids of what people have asked for, and was done."""
+        self.tainted: set[int] = set()
+        """Nodes of which an attempt was interrupted or failed, and may have had its effect."""
+        self.deadlines: dict[int, int] = {}
+        """When the last retry of a node (or of its undo) may begin, where there is a limit."""
+        self.retrying: dict[int, Retrying] = {}
+        """Nodes whose last attempt (of the do, or of the undo once that has begun) failed."""
+
+    def decided(self, event: Decided) -> None:
+        """Take a decision.
+
+        Raises:
+            LogCorrupt: it is not allowed here.
+        """
+        try:
+            verb = Verb(event.verb)
+        except ValueError:
+            raise LogCorrupt(f'"{event.verb}" is no decision that this version knows') from None
+        verdict = judge_decision(cast("SagaState", self), verb, event.node)
+        if verdict.answer is Answer.REFUSED:
+            raise LogCorrupt(f"{verb}, but {verdict.why}")
+        self.requests |= {event.request}
+        match verb:
+            case Verb.PAUSE:
+                self.paused = True
+            case Verb.UNPAUSE:
+                self.paused = False
+            case Verb.ABORT:
+                self._turn()
+            case Verb.RETRY:
+                for node in (
+                    retriable(cast("SagaState", self)) if event.node == NO_NODE else [event.node]
+                ):
+                    self._try_again(node)
+            case Verb.SKIP:
+                self._take_as_undone(event.node)
+            case Verb.SET_OUTPUT:
+                self._take_as_succeeded(event.node, NULL if event.value is None else event.value)
+            case Verb.ABANDON:
+                self.abandoned = (event.reason, event.by)  # `finished` follows at once
+        self._advance_markers()  # those that stood still because the saga was halted
+        self.agenda = list(self.waiting)
+
+    def _try_again(self, node: int) -> None:
+        """Let the do (of an unknown outcome) or the undo run now, with a fresh budget."""
+        self.deadlines.pop(node, None)
+        stuck = self.stuck_on.pop(node, None)
+        if stuck is None:
+            self.retrying[node] = Retrying(0, self.retrying[node].error, 0)
+            return
+        self.retrying.pop(node, None)
+        if stuck is StuckReason.UNDO_FAILED:
+            self.status[node] = _UNDO_STARTED
+        else:
+            self.status[node] = _STARTED
+            self.tainted.add(node)
+        self.waiting[node] = None
+
+    def _take_as_undone(self, node: int) -> None:
+        self._leave(node)
+        self.status[node] = NodeStatus.UNDONE
+        self._settle(node)
+
+    def _take_as_succeeded(self, node: int, output: Json) -> None:
+        self._leave(node)
+        self.outputs[node] = output
+        self._done(node)
+
+    def _leave(self, node: int) -> None:
+        """Nothing of what `node` was at is to be done any more."""
+        self.stuck_on.pop(node, None)
+        self.retrying.pop(node, None)
+        self.waiting.pop(node, None)
+        self.interrupted.discard(node)
