@@ -25,7 +25,7 @@ from sagacity import (
     action,
     saga,
 )
-from sagacity.core.builder import NodeFactory
+from sagacity.core.builder import DagBuilder, NodeFactory
 from sagacity.core.dag import OnStuck, Siblings
 from sagacity.core.events import EventKind
 from sagacity.core.nodes import Undoing
@@ -363,6 +363,23 @@ async def test_a_node_that_asks_and_was_interrupted_while_unwinding_asks(
     assert isinstance(outcome, Stuck)
     assert (outcome.reason, world.calls.count("do b")) == ("asks", 1)
     assert judge(view.dag, [each.event for each in view.log]) == []
+
+
+async def test_a_constant_whose_undo_was_made_to_fail_is_tried_again(
+    stores: Stores, world: World
+) -> None:
+    """There is nothing to call: it is taken as undone."""
+    world.fail("do b", ActionFailed("no"))
+    builder = DagBuilder("s")
+    for spec in (NodeFactory.constant("n", 1), node("b")):
+        builder.append(spec)
+    async with coordinator(stores, world) as sec:
+        handle = await sec.create(builder.build())
+        await handle.inject_undo_error("n")
+        await handle.start()
+        assert isinstance(await handle.wait(), Stuck)
+        await handle.retry("n")
+        assert isinstance(await handle.wait(), Unwound)
 
 
 # -- whatever the state --------------------------------------------------------------------
