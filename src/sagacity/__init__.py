@@ -41,7 +41,17 @@ from sagacity.errors import (
     ValueNotStorable,
 )
 from sagacity.ports.store import SagaStore
-from sagacity.runtime import Client, DrainReport, Handle, Page, Sec, open_store
+from sagacity.runtime import (
+    Client,
+    DrainReport,
+    Handle,
+    LeftNode,
+    Page,
+    Plan,
+    PlannedCall,
+    Sec,
+    open_store,
+)
 
 __all__ = [
     "Abandoned",
@@ -58,6 +68,7 @@ __all__ = [
     "EventView",
     "Handle",
     "InputMismatch",
+    "LeftNode",
     "LogCorrupt",
     "NoSuchInput",
     "NoSuchNode",
@@ -69,6 +80,8 @@ __all__ = [
     "NotSteno",
     "Outcome",
     "Page",
+    "Plan",
+    "PlannedCall",
     "Retry",
     "Saga",
     "SagaAbandoned",

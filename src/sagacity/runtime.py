@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from sagacity.engine.client import Client
 from sagacity.engine.driving import DrainReport
+from sagacity.engine.forecasting import LeftNode, Plan, PlannedCall
 from sagacity.engine.handle import Handle
 from sagacity.engine.listing import Page
 from sagacity.engine.sec import Sec
 from sagacity.stores.opening import open_store
 
-__all__ = ["Client", "DrainReport", "Handle", "Page", "Sec", "open_store"]
+__all__ = [
+    "Client",
+    "DrainReport",
+    "Handle",
+    "LeftNode",
+    "Page",
+    "Plan",
+    "PlannedCall",
+    "Sec",
+    "open_store",
+]

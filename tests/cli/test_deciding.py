@@ -120,3 +120,20 @@ def test_a_paused_saga_says_how_it_goes_on(here: Path, gate: Gate, sagacity: Sag
     assert f"it is paused; go on with: sagacity unpause {ID}" in " ".join(
         sagacity("show", ID).stdout.split()
     )
+
+
+def test_a_dry_run_tells_what_would_run_and_changes_nothing(
+    sagacity: Sagacity, document: Document, stuck: str
+) -> None:
+    """In order, with the data; and what nobody would take back."""
+    before = document("log", stuck)["events"]
+    lines = sagacity("retry", stuck, "--dry-run").stdout.splitlines()
+    assert [line.split()[:3] for line in lines if line.startswith("    ")] == [
+        ["1", "undo", "booking/hotel,"], ["2", "undo", "charge"]
+    ]  # fmt: skip
+    assert lines[-1] == "Then it is unwound."
+    abandon = document("abandon", stuck, "--dry-run")
+    assert (abandon["answer"], abandon["state"], abandon["calls"]) == ("allowed", "abandoned", [])
+    assert [each["node"] for each in abandon["left"]] == ["charge", "booking/hotel"]
+    assert sagacity("abort", stuck, "--dry-run").stdout.endswith("no-op: it unwinds already\n")
+    assert document("log", stuck)["events"] == before

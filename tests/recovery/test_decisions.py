@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import pytest
 
 from sagacity.core.agenda import Direction
+from sagacity.core.dag import Dag
 from sagacity.core.decisions import (
     NO_NODE,
     OF_NODES,
@@ -17,6 +18,7 @@ from sagacity.core.decisions import (
     judge_decision,
 )
 from sagacity.core.events import Decided, Event, FinalState, Finished, Unwinding
+from sagacity.core.forecast import forecast, left_behind
 from sagacity.core.planner import RunAction, RunUndo, plan
 from sagacity.core.state import SagaState, replay
 from sagacity.core.values import NULL
@@ -122,3 +124,32 @@ def test_a_paused_saga_plans_nothing() -> None:
     assert plan(state) == []
     state.apply(decision(Verb.UNPAUSE))
     assert plan(state) == handed_out
+
+
+@pytest.mark.parametrize("name", named())
+def test_a_forecast_anywhere_comes_to_an_end_and_is_what_the_engine_may_do(name: str) -> None:
+    """No call twice, each after what it waits for; the fold refuses what no engine would log."""
+    for dag, script in some(name):
+        walker = walk(dag, script)
+        for length in sorted(walker.boundaries)[1:]:
+            for decided in ways(walker):
+                state = decided_on(dag, walker.log[:length], decided)
+                if state is None:
+                    continue
+                calls = forecast(state)
+                assert len({(call.node, call.undo) for call in calls}) == len(calls)
+                assert [call.step for call in calls] == sorted(call.step for call in calls)
+                assert state.finished or state.stuck or state.paused or not state.started
+                if state.finished == FinalState.UNWOUND:
+                    assert not left_behind(state)
+
+
+def decided_on(dag: Dag, log: Sequence[Event], decided: Decided) -> SagaState | None:
+    """Return the state behind a log and a decision; None if that is refused."""
+    state = replay(dag, NULL, log)
+    verdict = judge_decision(state, Verb(decided.verb), decided.node)
+    if state.finished is not None or verdict.answer is Answer.REFUSED:
+        return None
+    for event in events_of(state, decided):
+        state.apply(event)
+    return state

@@ -15,6 +15,7 @@ from sagacity.cli.json_documents import DecisionDocument
 from sagacity.cli.options import json_option, store_option
 from sagacity.cli.output import emit
 from sagacity.cli.params import read_json
+from sagacity.cli.planning import plan_document, plan_lines
 from sagacity.cli.stores import find_saga, reading
 from sagacity.core.decisions import Verb
 from sagacity.engine.requests import new_request
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from sagacity.core.values import Json
     from sagacity.engine.requests import Request
+    from sagacity.runtime import Plan
 
 PATIENCE_SECONDS: Final = 30.0
 """How long a coordinator that is alive may take to carry out what is asked."""
@@ -45,6 +47,9 @@ def _decision(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         json_option,
         store_option,
+        click.option(
+            "--dry-run", is_flag=True, help="Say what it would do, and with which data; do nothing."
+        ),
         click.option(
             "--request-id",
             type=click.UUID,
@@ -142,6 +147,7 @@ def _carry_out(
     by: str | None,
     request_id: UUID | None,
     as_json: bool,
+    dry_run: bool,
     node: str = "",
     value: Json | None = None,
 ) -> None:
@@ -149,6 +155,13 @@ def _carry_out(
         request = new_request(verb, node, reason=reason, by=by, request_id=request_id, value=value)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+    if dry_run:
+        plan = asyncio.run(_plan(store, saga_id, request))
+        if as_json:
+            emit(plan_document(plan))
+        else:
+            click.echo("\n".join(plan_lines(plan)))
+        return
     found, changed, state = asyncio.run(_decide(store, saga_id, request))
     if as_json:
         emit(
@@ -160,6 +173,11 @@ def _carry_out(
         click.echo(f"saga {found} {_DONE[verb]}; it is {state}")
     else:
         click.echo(f"saga {found}: nothing to do; it is {state}")
+
+
+async def _plan(url: str, text: str, request: Request) -> Plan:
+    async with reading(url) as client:
+        return await client.plan(await find_saga(client, text), request)
 
 
 async def _decide(url: str, text: str, request: Request) -> tuple[UUID, bool, str]:

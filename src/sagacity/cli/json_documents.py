@@ -268,6 +268,48 @@ class DecisionDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedCallDocument:
+    """One call that a decision would lead to."""
+
+    step: Annotated[int, "calls of one step can run at once; 0: it runs already"]
+    node: Annotated[str, "path of the node"]
+    label: Annotated[str, "for people, may be empty"]
+    undo: Annotated[bool, "whether its undo would be called, not its action"]
+    attempt: Annotated[int, "which attempt it would be"]
+    not_before_ms: Annotated[Ms | None, "when a retry is due"]
+    inputs: Annotated[
+        dict[str, Any] | None, "by parameter, as far as they are known; null: looked up"
+    ]
+    awaited: Annotated[list[str], "the parameters that are not known before it runs"]
+    output: Annotated[Any, "what the undo would be given of the node"]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftDocument:
+    """A node that nobody would have taken back."""
+
+    node: Annotated[str, "path of the node"]
+    label: Annotated[str, "for people, may be empty"]
+    status: Annotated[str, "as in a node of a saga"]
+    stuck: Annotated[str | None, "why it is stuck"]
+    output: Annotated[Any, "what the action returned"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDocument:
+    """What a decision would do (`abort --dry-run`, ...)."""
+
+    id: Annotated[str, "UUID of the saga"]
+    verb: Annotated[str, "as in a decision"]
+    node: Annotated[str | None, "path of the node that it is about"]
+    answer: Annotated[str, "allowed, no-op or refused"]
+    why: Annotated[str, "the reason, unless it is allowed"]
+    calls: Annotated[list[PlannedCallDocument], "what would run, in order, if all succeeds"]
+    state: Annotated[str, "of the saga then"]
+    left: Annotated[list[LeftDocument], "what would be left, if it were abandoned or stuck then"]
+
+
+@dataclass(frozen=True, slots=True)
 class GcDocument:
     """What was removed (`gc`), or would be."""
 

@@ -15,6 +15,7 @@ from sagacity.core.values import decode
 from sagacity.engine import inbox, system
 from sagacity.engine.asking import ask
 from sagacity.engine.definitions import Definitions
+from sagacity.engine.forecasting import plan_of
 from sagacity.engine.handle import Ending, Handle
 from sagacity.engine.injection import check_repeat
 from sagacity.engine.intake import check_same, new_saga, take_in
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from sagacity.core.events import Event
     from sagacity.core.values import Json
     from sagacity.core.views import SagaSummary, SagaView
+    from sagacity.engine.forecasting import Plan
     from sagacity.engine.requests import Request
     from sagacity.ports.store import SagaStore
 
@@ -176,6 +178,10 @@ class Client:
     async def decide(self, saga_id: UUID, request: Request) -> bool:
         """Have carried out what a person asks; as the control and repair methods of `Handle`."""
         return await ask(self._store, self._definitions, saga_id, request)
+
+    async def plan(self, saga_id: UUID, request: Request) -> Plan:
+        """Return what a decision would do; as `Handle.plan`."""
+        return await plan_of(self._store, self._definitions, {}, saga_id, request)
 
     def decoder_of(self, saga_name: str) -> Callable[[Json], Any]:
         """Return what reads an output of which nothing is known here: plain JSON."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sagacity.core.actions import Action
+    from sagacity.core.dag import Dag
     from sagacity.core.events import Event
     from sagacity.core.state import SagaState
 
@@ -33,8 +34,7 @@ def decision_of(
         SagaStateError: the saga is in no state for it; the text says why.
         ValueNotStorable: the output to set is not one of the node's action.
     """
-    request_id = str(request.request_id)
-    if request_id in state.requests:
+    if str(request.request_id) in state.requests:
         return None
     node = state.dag.find(request.path) if request.path else NO_NODE
     verdict = judge_decision(state, request.verb, node)
@@ -42,10 +42,25 @@ def decision_of(
         raise SagaStateError(saga_id, status_of(state), request.verb, verdict.why)
     if verdict.answer is Answer.NO_OP:
         return None
+    check_value(state.dag, request, node, actions)
+    return decided_by(request, node)
+
+
+def check_value(dag: Dag, request: Request, node: int, actions: Mapping[str, Action]) -> None:
+    """Check the output to set, if there is one and its action is known here.
+
+    Raises:
+        ValueNotStorable: it is not one of the node's action.
+    """
     if request.verb is Verb.SET_OUTPUT:
-        action = actions.get(state.dag.nodes[node].action)
+        action = actions.get(dag.nodes[node].action)
         if action is not None:
             action.check_output(b"null" if request.value is None else request.value)
+
+
+def decided_by(request: Request, node: int) -> Decided:
+    """Return the event that `request`, about `node`, becomes."""
+    request_id = str(request.request_id)
     return Decided(request.verb, node, request.by, request.reason, request_id, request.value)
 
 

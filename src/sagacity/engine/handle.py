@@ -9,7 +9,7 @@ from sagacity.core.events import FinalState
 from sagacity.core.immutable import Immutable
 from sagacity.core.outcome import Abandoned, Stuck, Succeeded, Unwound, outcome_of, output_of
 from sagacity.core.values import decode, encode
-from sagacity.engine.requests import new_request
+from sagacity.engine.requests import new_request, verb_named
 from sagacity.errors import SagaAbandoned, SagaStuck, SagaUnwound
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sagacity.core.state import SagaState
     from sagacity.core.values import Json
     from sagacity.core.views import SagaView
+    from sagacity.engine.forecasting import Plan
     from sagacity.engine.requests import Request
 
 R = TypeVar("R")
@@ -62,6 +63,7 @@ class Backend(Protocol):
         self, saga_id: UUID, verb: str, node: str, counts: tuple[int, int]
     ) -> None: ...
     async def decide(self, saga_id: UUID, request: Request) -> bool: ...
+    async def plan(self, saga_id: UUID, request: Request) -> Plan: ...
     def decoder_of(self, saga_name: str) -> Callable[[Json], Any]: ...
 
 
@@ -195,6 +197,19 @@ class Handle(Generic[R]):
     ) -> bool:
         request = new_request(verb, node, reason=reason, by=by, request_id=request_id, value=value)
         return await self._backend.decide(self.id, request)
+
+    async def plan(self, verb: str, node: str = "", *, output: Any = None) -> Plan:
+        """Return what a decision would do if it were made now; nothing is changed.
+
+        `verb` is `pause`, `abort`, `retry` ...; `output` is that of `set_output`.
+
+        Raises:
+            ValueError: there is no such verb.
+            NoSuchSaga, NoSuchNode: it, or the node, does not exist.
+        """
+        wanted = verb_named(verb)
+        value = encode(output) if wanted is Verb.SET_OUTPUT else None
+        return await self._backend.plan(self.id, new_request(wanted, node, by="", value=value))
 
     # -- faults ----------------------------------------------------------------------------
 

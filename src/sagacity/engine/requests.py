@@ -6,6 +6,7 @@ import getpass
 import socket
 from typing import TYPE_CHECKING, Final
 
+from sagacity.core.decisions import Verb
 from sagacity.core.immutable import Immutable
 from sagacity.core.values import encode
 from sagacity.engine import system
@@ -14,7 +15,6 @@ from sagacity.errors import ValueNotStorable
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from sagacity.core.decisions import Verb
     from sagacity.core.values import Json
 
 MAX_BY_CHARS: Final = 200
@@ -55,6 +55,19 @@ def new_request(
         except ValueNotStorable as error:
             raise ValueError(f"{what}: {error}") from error
     return Request(request_id or system.new_request_id(), verb, path, person, reason, value)
+
+
+def verb_named(name: str) -> Verb:
+    """Return the verb of this name, as in the log (`set_output`) or as a command (`set-output`).
+
+    Raises:
+        ValueError: there is none; the text names those that there are.
+    """
+    try:
+        return Verb(name.replace("-", "_"))
+    except ValueError:
+        known = ", ".join(verb.value for verb in Verb)
+        raise ValueError(f"{name!r:.80} is nothing that can be decided: {known}") from None
 
 
 def whoami() -> str:

@@ -22,6 +22,7 @@ from sagacity.engine.control import is_decision, read_request
 from sagacity.engine.deciding import Deciding
 from sagacity.engine.definitions import Definitions
 from sagacity.engine.driving import AlreadyThereError, DrainReport, Driving
+from sagacity.engine.forecasting import plan_of
 from sagacity.engine.handle import Ending, Handle, result_of
 from sagacity.engine.injecting import inject
 from sagacity.engine.intake import ActionCheck, Intake, check_same, new_saga, take_in
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from sagacity.core.values import Json
     from sagacity.core.views import SagaSummary, SagaView
     from sagacity.engine.clock import Clock
+    from sagacity.engine.forecasting import Plan
     from sagacity.engine.registering import Runnable
     from sagacity.engine.requests import Request
     from sagacity.ports.observer import Observer
@@ -423,6 +425,12 @@ class Sec:
     async def decide(self, saga_id: UUID, request: Request) -> bool:
         """Carry out what a person asks; as the control and repair methods of `Handle`."""
         return await self._accepting().deciding.decide(saga_id, request)
+
+    async def plan(self, saga_id: UUID, request: Request) -> Plan:
+        """Return what a decision would do; as `Handle.plan`."""
+        self._opened()
+        actions = self._registry.by_name
+        return await plan_of(self._store, self._definitions, actions, saga_id, request)
 
     async def _carry_out(self, command: InboxCommand) -> None:
         """Do one command of another process."""
