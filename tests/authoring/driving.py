@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from sagacity.authoring import Context, Saga
+from sagacity.authoring.detached import DetachedSaga
 from sagacity.core.dag import Dag
 from sagacity.core.data import SagaData
 from sagacity.core.nodes import NodeKind
@@ -29,14 +30,13 @@ def run(saga: Saga[P, R], params: P) -> R:
         if node.kind is NodeKind.ACTION:
             action = actions[node.action]
             context: Context[Any] = Context(
-                data,
+                DetachedSaga(data, SAGA_ID),
                 index,
                 deps=None,
-                saga_id=SAGA_ID,
                 attempt=1,
                 undo=False,
                 outcome_known=True,
-                fencing_token=1,
+                began_ms=0,
             )
             result = action.do(context, **action.do_arguments(data.inputs(index)))
             data.outputs[index] = action.encode_output(

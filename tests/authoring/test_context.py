@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from sagacity.authoring import Context, action, make_context, saga
+from sagacity.authoring.detached import DetachedSaga
 from sagacity.core.data import SagaData
 from sagacity.testing.contexts import context
 from tests.authoring.driving import SAGA_ID, run
@@ -93,14 +94,13 @@ def attempt(node: str, *, undo: bool, output: bytes | None = None) -> Context[st
     if output is not None:
         data.outputs[index] = output
     return Context(
-        data,
+        DetachedSaga(data, SAGA_ID, 9),
         index,
         deps="deps",
-        saga_id=SAGA_ID,
         attempt=2,
         undo=undo,
         outcome_known=output is not None,
-        fencing_token=9,
+        began_ms=1_700_000_000_123,
     )
 
 

@@ -9,10 +9,12 @@ something at that moment: a saga must not depend on who was faster.
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, overload
 from urllib.parse import quote
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import typing_extensions
 
@@ -31,6 +33,26 @@ Deps = typing_extensions.TypeVar("Deps", default=Any)
 
 _SHOWN: Final = 20
 _LOGGER: Final = logging.getLogger("sagacity.actions")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Caller(Protocol):
+    """Who calls an action: the saga that the node is of."""
+
+    @property
+    def saga_id(self) -> UUID:
+        """Its id."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of its owner."""
+        ...
+
+    @property
+    def state(self) -> SagaData:
+        """What its nodes can see."""
+        ...
 
 
 class Context(Generic[Deps]):
@@ -41,41 +63,49 @@ class Context(Generic[Deps]):
     """
 
     __slots__ = (
+        "_began_ms",
+        "_caller",
+        "_drawn",
         "_node",
-        "_state",
         "_undo",
         "attempt",
         "deps",
-        "fencing_token",
         "outcome_known",
-        "saga_id",
     )
 
     def __init__(
         self,
-        state: SagaData,
+        caller: Caller,
         node: int,
         *,
         deps: Deps,
-        saga_id: UUID,
         attempt: int,
         undo: bool,
         outcome_known: bool,
-        fencing_token: int,
+        began_ms: int,
     ) -> None:
-        """Keep what is known of an attempt of `node`."""
-        self._state = state
+        """Keep what is known of an attempt of `node`, the first of which began at `began_ms`."""
+        self._caller = caller
         self._node = node
         self._undo = undo
+        self._began_ms = began_ms
+        self._drawn = 0
         self.deps = deps
         """What was given to the `Sec` as `deps`: connections, clients, settings."""
-        self.saga_id = saga_id
         self.attempt = attempt
         """1 for the first attempt; do and undo count apart."""
         self.outcome_known = outcome_known
         """False in an undo of a do that may or may not have had its effect."""
-        self.fencing_token = fencing_token
+
+    @property
+    def saga_id(self) -> UUID:
+        """The id of the saga."""
+        return self._caller.saga_id
+
+    @property
+    def fencing_token(self) -> int:
         """Grows whenever the saga changes owner: a resource can refuse lower ones."""
+        return self._caller.epoch
 
     @property
     def node_name(self) -> str:
@@ -90,7 +120,7 @@ class Context(Generic[Deps]):
     @property
     def idempotency_key(self) -> str:
         """Stable for saga, node and direction: all attempts of this do (or undo) share it."""
-        return f"{self.effect_key}/{'undo' if self._undo else 'do'}"
+        return f"{self.effect_key}/{self._direction}"
 
     @property
     def effect_key(self) -> str:
@@ -98,7 +128,7 @@ class Context(Generic[Deps]):
 
         Printable ASCII, whatever the node is called, so that it can be an HTTP header.
         """
-        path = self._dag.paths[self._node]
+        path = self._path
         safe = path if path.isascii() and path.isprintable() else quote(path, safe="/~")
         return f"{self.saga_id}/{safe}"
 
@@ -109,10 +139,38 @@ class Context(Generic[Deps]):
             _LOGGER,
             {
                 "saga_id": str(self.saga_id),
-                "node": self._dag.paths[self._node],
+                "node": self._path,
                 "attempt": self.attempt,
             },
         )
+
+    def now(self) -> datetime:
+        """Return when the first attempt of this do (or undo) began, in UTC; to the millisecond.
+
+        The same in each attempt, also after a crash and with another owner: it is the time
+        that the log has of it. So it stands still while the action runs.
+        """
+        return _EPOCH + timedelta(milliseconds=self._began_ms)
+
+    def uuid(self, name: str = "") -> UUID:
+        """Return the UUID that this do (or undo) has under `name`; another for each name.
+
+        The same in each attempt, also after a crash and with another owner: it is made (as
+        version 5) from the saga's id, the node, the direction and the name. Who knows those
+        can make it too: it is no secret.
+        """
+        return uuid5(self.saga_id, f"{self._direction}\0{self._path}\0{name}")
+
+    def random(self) -> float:
+        """Return a number from 0 up to (and without) 1; another at each call.
+
+        The n-th call gives the same in each attempt, also after a crash and with another
+        owner: it is made from the saga's id, the node, the direction and n. It is no secret.
+        """
+        self._drawn += 1
+        what = f"{self.saga_id}/{self._direction}/{self._drawn}/{self._path}"
+        digest = hashlib.sha256(what.encode("utf-8", "surrogatepass")).digest()
+        return (int.from_bytes(digest[:8], "big") >> 11) / (1 << 53)
 
     @overload
     def lookup(self, name: str) -> Any: ...
@@ -148,7 +206,7 @@ class Context(Generic[Deps]):
         Raises:
             InputMismatch: they are not of that type.
         """
-        params = self._state.params_of(self._dag.nodes[self._node].scope)
+        params = self._params()
         try:
             return (ANY if type_ is Any else codec_for(type_)).decode(params)
         except ValueError as error:
@@ -156,7 +214,18 @@ class Context(Generic[Deps]):
 
     @property
     def _dag(self) -> Dag:
-        return self._state.dag
+        return self._caller.state.dag
+
+    @property
+    def _path(self) -> str:
+        return self._dag.paths[self._node]
+
+    @property
+    def _direction(self) -> str:
+        return "undo" if self._undo else "do"
+
+    def _params(self) -> Json:
+        return self._caller.state.params_of(self._dag.nodes[self._node].scope)
 
     def _output_of(self, name: str) -> Json:
         dag, own = self._dag, self._node
@@ -164,7 +233,7 @@ class Context(Generic[Deps]):
             node: int | None = own
         else:
             node = dag.find_input(own, name)
-        output = None if node is None else self._state.outputs.get(node)
+        output = None if node is None else self._caller.state.outputs.get(node)
         if output is not None:
             return output
         if node is not None:
@@ -178,7 +247,7 @@ class Context(Generic[Deps]):
         )
 
     def _place(self) -> str:
-        return f'saga {self.saga_id}, node "{self._dag.paths[self._node]}"'
+        return f'saga {self.saga_id}, node "{self._path}"'
 
     def _visible(self) -> list[str]:
         dag, own = self._dag, self._node

@@ -6,6 +6,8 @@ constant for each look-up. So values pass through JSON as they will in a saga.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -20,6 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SAGA_ID: Final = UUID("00000000-0000-4000-8000-000000000001")
+NOW: Final = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class DetachedSaga:
+    """Stands for the saga that calls an action, where there is none."""
+
+    state: SagaData
+    saga_id: UUID = SAGA_ID
+    epoch: int = 1
 
 
 class _Missing:
@@ -42,12 +54,15 @@ def make_context(
     attempt: int = 1,
     saga_id: UUID = SAGA_ID,
     fencing_token: int = 1,
+    now: datetime = NOW,
 ) -> Context[Any]:
     """Return a context of one attempt of a node called `node`.
 
     `lookups` has the outputs that `ctx.lookup` finds, by name, and `output` the
     node's own, which an undo finds as well. `undo=True` makes it the context of an
     undo; `outcome_known=False` of one whose do may or may not have had its effect.
+    `now` is what `ctx.now()` gives, with a time zone. `ctx.uuid` and `ctx.random` give what
+    they would in a saga of this id, for a node of this name.
 
     Raises:
         ValueNotStorable: a value cannot be an output or params.
@@ -73,12 +88,11 @@ def make_context(
     if output is not _MISSING:
         state.outputs[own] = ANY.encode(output)
     return Context(
-        state,
+        DetachedSaga(state, saga_id, fencing_token),
         own,
         deps=deps,
-        saga_id=saga_id,
         attempt=attempt,
         undo=undo,
         outcome_known=outcome_known,
-        fencing_token=fencing_token,
+        began_ms=round(now.timestamp() * 1_000),
     )

@@ -54,6 +54,7 @@ class SagaState(Steered):
     """What a log adds up to. Changed by `apply` only."""
 
     __slots__ = (
+        "_began",
         "attempts",
         "created",
         "failures",
@@ -77,6 +78,7 @@ class SagaState(Steered):
         """Node, error and effect, in the order of the log; of an undo without an effect."""
         self.in_flight: set[int] = set()
         """Nodes whose do or undo the owner has begun and not ended."""
+        self._began: dict[tuple[int, bool], int] | None = None
 
     # -- questions ---------------------------------------------------------
 
@@ -98,6 +100,16 @@ class SagaState(Steered):
     def undo_errors(self) -> list[tuple[int, ErrorRecord]]:
         """The errors of undos, in the order of the log."""
         return [(node, error) for node, error, effect in self.failures if not effect]
+
+    def first_began_ms(self, node: int, *, undo: bool) -> int | None:
+        """When the first attempt of the do (or the undo) of `node` began, if it is known."""
+        return None if self._began is None else self._began.get((node, undo))
+
+    def remember_begin(self, node: int, *, undo: bool, time_ms: int) -> None:
+        """Know when the first attempt began: records of the log tell it, and not their events."""
+        if self._began is None:
+            self._began = {}
+        self._began.setdefault((node, undo), time_ms)
 
     # -- the fold ----------------------------------------------------------
 

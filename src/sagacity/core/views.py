@@ -142,10 +142,14 @@ def fold_log(dag: Dag, params: Json, log: Iterable[LoggedEvent]) -> SagaState:
     """
     state = SagaState(dag, params)
     for logged in log:
+        event = logged.event
         try:
-            state.apply(logged.event)
+            state.apply(event)
         except LogCorrupt as error:
             raise LogCorrupt(f"event {logged.sequence}: {error}") from error
+        if isinstance(event, Started | UndoStarted):
+            undo = event.kind is EventKind.UNDO_STARTED
+            state.remember_begin(event.node, undo=undo, time_ms=logged.time_ms)
     return state
 
 

@@ -99,6 +99,7 @@ class Trial(NamedTuple):
     node: int
     action: Action
     context: Context[Any]
+    began_ms: int
 
 
 class Attempts:
@@ -111,9 +112,11 @@ class Attempts:
         self._clock: Final = clock
 
     async def run_do(
-        self, saga: Trying, node: int, number: int, action: Action
+        self, saga: Trying, node: int, number: int, action: Action, began_ms: int
     ) -> Succeeded | AttemptFailed | Failed:
         """Call the action of the node for the `number`-th time and return what came of it.
+
+        `began_ms` is when the first attempt began, as the log has it.
 
         Raises:
             asyncio.CancelledError: this task was cancelled; nothing may be recorded.
@@ -133,14 +136,13 @@ class Attempts:
         except BaseException as error:  # noqa: BLE001 - a border: validators are user code too
             return Failed(node, error_record(ErrorKind.INPUT, error), uncalled)
         context = Context(
-            state,
+            saga,
             node,
             deps=self._deps,
-            saga_id=saga.saga_id,
             attempt=number,
             undo=False,
             outcome_known=True,
-            fencing_token=saga.epoch,
+            began_ms=began_ms,
         )
         seconds = state.dag.nodes[node].timeout or action.timeout
         result: Any = None
@@ -154,30 +156,30 @@ class Attempts:
                         before = Effect.NONE if action.atomic else Effect.POSSIBLE
                     result = await self._call(seconds, action.do_blocks, call)
         except ActionFailed as error:
-            trial = Trial(saga, node, action, context)
+            trial = Trial(saga, node, action, context, began_ms)
             return await self._failed(trial, ErrorKind.ACTION_FAILED, error, before)
         except TimedOutError as error:
             if error.lingering is not None:
                 saga.lingers(node, error.lingering)
-            trial = Trial(saga, node, action, context)
+            trial = Trial(saga, node, action, context, began_ms)
             return await self._failed(trial, ErrorKind.TIMED_OUT, error, Effect.POSSIBLE)
         except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
             _pass_on_cancellation(error, saga, node)
             effect = Effect.NONE if action.atomic else Effect.POSSIBLE
             looked_up = isinstance(error, NoSuchInput | InputMismatch)
             kind = ErrorKind.INPUT if looked_up else ErrorKind.EXCEPTION
-            trial = Trial(saga, node, action, context)
+            trial = Trial(saga, node, action, context, began_ms)
             return await self._failed(trial, kind, error, effect)
         try:
             return Succeeded(node, action.encode_output(result))
         except BaseException as error:  # noqa: BLE001 - a border: serialisers are user code too
-            trial = Trial(saga, node, action, context)
+            trial = Trial(saga, node, action, context, began_ms)
             return await self._failed(trial, ErrorKind.OUTPUT, error, Effect.POSSIBLE)
 
     async def run_undo(
-        self, saga: Trying, node: int, number: int, action: Action
+        self, saga: Trying, node: int, number: int, action: Action, began_ms: int
     ) -> UndoFinished | UndoAttemptFailed | UndoFailed:
-        """Call the undo of the node for the `number`-th time and return what came of it.
+        """Call the undo of the node for the `number`-th time; as `run_do`.
 
         Raises:
             asyncio.CancelledError: this task was cancelled; nothing may be recorded.
@@ -198,21 +200,21 @@ class Attempts:
         except BaseException as error:  # noqa: BLE001 - a border: validators are user code too
             return UndoFailed(node, error_record(ErrorKind.INPUT, error))
         context = Context(
-            state,
+            saga,
             node,
             deps=self._deps,
-            saga_id=saga.saga_id,
             attempt=number,
             undo=True,
             outcome_known=output is not None,
-            fencing_token=saga.epoch,
+            began_ms=began_ms,
         )
-        trial = Trial(saga, node, action, context)
+        trial = Trial(saga, node, action, context, began_ms)
         call = partial(undo, context, *arguments)
         try:
             for _ in range(repeat):
                 await self._call(action.undo_timeout, action.undo_blocks, call)
         except UndoFailedError as error:
+            state.remember_begin(node, undo=True, time_ms=began_ms)
             return UndoFailed(node, error_record(ErrorKind.ACTION_FAILED, error))
         except TimedOutError as error:
             if error.lingering is not None:
@@ -232,6 +234,7 @@ class Attempts:
         self, trial: Trial, kind: ErrorKind, error: BaseException, effect: Effect
     ) -> AttemptFailed | Failed:
         node, record = trial.node, error_record(kind, error)
+        trial.saga.state.remember_begin(node, undo=False, time_ms=trial.began_ms)
         policy = retry_policy(trial.saga.state, node, trial.action)
         at_ms = self._retry_at_ms(trial, policy, error)
         if at_ms is None or (policy.gone and await self._is_gone(trial, policy.gone)):
@@ -242,6 +245,7 @@ class Attempts:
         self, trial: Trial, kind: ErrorKind, error: BaseException
     ) -> UndoFinished | UndoAttemptFailed | UndoFailed:
         node, record, policy = trial.node, error_record(kind, error), trial.action.undo_retry
+        trial.saga.state.remember_begin(node, undo=True, time_ms=trial.began_ms)
         if policy.gone and await self._is_gone(trial, policy.gone):
             return UndoFinished(node, How.GONE)
         at_ms = self._retry_at_ms(trial, policy, error)

@@ -246,10 +246,11 @@ class Execution:
             if (state.stuck_on or state.paused) and self._is_at_rest():
                 return True
             starting, self._starting = self._starting, []
+            began_ms, journal.at_ms = journal.at_ms, 0
             if len(starting) == 1 and not state.waiting and len(state.in_flight) == 1 and alone:
                 command = starting[0]
                 self._is_alone = True
-                event = await self._attempt(command)
+                event = await self._attempt(command, began_ms)
                 self._is_alone = False
                 if self._hearing is not None:  # at most one append is in flight
                     await self._hearing.until_answered()
@@ -260,7 +261,7 @@ class Execution:
                 self._take_outcome(command, event)
                 continue
             for command in starting:
-                task_apart = self._env.tasks.spawn(self._attempt_apart(command))
+                task_apart = self._env.tasks.spawn(self._attempt_apart(command, began_ms))
                 task_apart.add_done_callback(partial(self._hear_of_end, command))
                 flights.tasks[command.node] = task_apart
             if self._outcomes or flights.granted or self._due or self._is_asked():
@@ -350,15 +351,19 @@ class Execution:
         else:
             self._flights.decline(action)
 
-    def _attempt(self, command: Call) -> Coroutine[Any, Any, Event]:
+    def _attempt(self, command: Call, began_ms: int) -> Coroutine[Any, Any, Event]:
+        """Call what `command` says; `began_ms` is the time of its `started` in the log."""
         node, attempts = command.node, self._env.attempts
-        run = attempts.run_do if type(command) is RunAction else attempts.run_undo
-        return run(self, node, command.attempt, self._flights.held[node])
+        forward = type(command) is RunAction
+        if command.attempt > 1:
+            began_ms = self.state.first_began_ms(node, undo=not forward) or began_ms
+        run = attempts.run_do if forward else attempts.run_undo
+        return run(self, node, command.attempt, self._flights.held[node], began_ms)
 
-    async def _attempt_apart(self, command: Call) -> None:
+    async def _attempt_apart(self, command: Call, began_ms: int) -> None:
         node = command.node
         try:
-            event = await self._attempt(command)
+            event = await self._attempt(command, began_ms)
         except asyncio.CancelledError:
             if not self._flights.was_cut_short(node):
                 raise

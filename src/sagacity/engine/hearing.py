@@ -87,6 +87,7 @@ class Hearing:
                 self.hear()
                 if self._journal.pending:
                     await self._journal.commit()
+                    self._journal.at_ms = 0
                 self.tell()
         except BaseException:
             self.refuse()

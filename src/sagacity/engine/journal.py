@@ -44,7 +44,7 @@ class Ledger:
 class Journal:
     """The writing end of one saga's log."""
 
-    __slots__ = ("_ledger", "epoch", "name", "pending", "saga_id", "state")
+    __slots__ = ("_ledger", "at_ms", "epoch", "name", "pending", "saga_id", "state")
 
     def __init__(
         self, ledger: Ledger, saga_id: UUID, name: str, epoch: int, state: SagaState
@@ -57,6 +57,11 @@ class Journal:
         self.state: Final = state
         self.pending: list[Event] = []
         """Decided, and not yet handed to the store."""
+        self.at_ms = 0
+        """The time of the last commit, and of all that follow until it is set to 0.
+
+        It is what `ctx.now()` of the attempts that begin with these commits gives.
+        """
 
     def record(self, event: Event) -> None:
         """Decide that `event` is the next of the log."""
@@ -76,7 +81,8 @@ class Journal:
         """
         ledger, state = self._ledger, self.state
         events, self.pending = self.pending, []
-        now, count = ledger.clock.now_ms(), len(events)
+        self.at_ms = now = self.at_ms or ledger.clock.now_ms()
+        count = len(events)
         record = encode_record(events, time_ms=now, epoch=self.epoch)
         if len(record) > MAX_RECORD_BYTES and count > 1:
             await self._commit_in_parts(events)
@@ -92,8 +98,7 @@ class Journal:
 
     async def _commit_in_parts(self, events: list[Event]) -> None:
         """Commit what is too much for one record; any prefix of it recovers."""
-        ledger = self._ledger
-        now = ledger.clock.now_ms()
+        ledger, now = self._ledger, self.at_ms
         sequence = self.state.sequence - len(events)
         running = Summary(SagaStatus.RUNNING, self.state.direction)
         parts = [events]

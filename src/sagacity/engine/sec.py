@@ -289,9 +289,10 @@ class Sec:
         if has_room:
             execution.decide()
         events = execution.journal.take()
+        execution.journal.at_ms = now_ms = self._clock.now_ms()
         saga = new_saga(
             intake, saga_id, state, events,
-            now_ms=self._clock.now_ms(), owner=self._owner, epoch=driving.epoch,
+            now_ms=now_ms, owner=self._owner, epoch=driving.epoch,
         )  # fmt: skip
         waiter = driving.waiter(saga_id)
         if has_room:
