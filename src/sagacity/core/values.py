@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import types
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -37,11 +38,13 @@ def encode(value: Any, *, limit_bytes: int = MAX_VALUE_BYTES) -> Json:
     Raises:
         ValueNotStorable: names what is wrong and where.
     """
-    try:
-        _check(value, 0)
-    except ValueNotStorable as error:
-        raise ValueNotStorable(error.reason, f"${error.where}"[:200]) from None
-    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    text = _encode_plain(value)
+    if text is None:
+        try:
+            _check(value, 0)
+        except ValueNotStorable as error:
+            raise ValueNotStorable(error.reason, f"${error.where}"[:200]) from None
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     if len(text) > limit_bytes:
         raise ValueNotStorable(f"value of {len(text):,} bytes is over the limit of {limit_bytes:,}")
     return text
@@ -105,14 +108,56 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
+def _encode_plain(value: Any) -> Json | None:
+    """Return the text of what is storable beyond doubt; None for what needs a closer look.
+
+    The commonest way, which an output takes each time that a node succeeds. So it looks
+    only for what orjson would write, and not refuse.
+    """
+    if not _is_plain(value, 0):
+        return None
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return None
+    return None if _WRITTEN_NUL in text else text
+
+
+_WRITTEN_NUL: Final = b"\\u0000"
+_PLAIN: Final = frozenset({str, int, bool, types.NoneType})
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    """Whether nothing but the JSON types of Python is in `value`, and no NaN or infinity."""
+    kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]
+    if kind is dict:
+        members: Any = value.values()
+    elif kind is list or kind is tuple:
+        members = value
+    else:
+        return kind in _PLAIN or (kind is float and math.isfinite(value))
+    if depth >= MAX_DEPTH:
+        return False
+    for member in members:
+        # The commonest members without a call.
+        if type(member) not in _PLAIN and not _is_plain(member, depth + 1):
+            return False
+    return True
+
+
 def _check(value: Any, depth: int) -> None:
-    # The path is put together on the way out of a failure, so that the good case pays nothing.
+    # The path is put together on the way out of a failure.
     kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind is str:
-        if "\0" in value or not value.isascii():
-            _check_text(value)
+        _check_text(value)
     elif kind is dict:
-        _check_members(value, depth)
+        _check_depth(depth)
+        for key, member in value.items():
+            _check_key(key)
+            try:
+                _check(member, depth + 1)
+            except ValueNotStorable as error:
+                raise ValueNotStorable(error.reason, f".{key}{error.where}") from None
     elif kind is int:
         if not INT_MIN <= value <= INT_MAX:
             raise ValueNotStorable(_INTEGER_OUTSIDE)
@@ -130,24 +175,10 @@ def _check(value: Any, depth: int) -> None:
         raise ValueNotStorable(f"{kind.__qualname__} is not a JSON type")
 
 
-def _check_members(value: dict[Any, Any], depth: int) -> None:
-    _check_depth(depth)
-    for key, member in value.items():
-        if type(key) is not str:
-            raise ValueNotStorable(f"member name {key!r:.80} is not a string")
-        if not key.isascii() or "\0" in key:
-            _check_text(key)
-        # The commonest members without a call: an output is checked each time a node succeeds.
-        kind: type[Any] = type(member)  # pyright: ignore[reportUnknownVariableType]
-        if kind is str:
-            if member.isascii() and "\0" not in member:
-                continue
-        elif kind is int and INT_MIN <= member <= INT_MAX:
-            continue
-        try:
-            _check(member, depth + 1)
-        except ValueNotStorable as error:
-            raise ValueNotStorable(error.reason, f".{key}{error.where}") from None
+def _check_key(key: object) -> None:
+    if type(key) is not str:
+        raise ValueNotStorable(f"member name {key!r:.80} is not a string")
+    _check_text(key)
 
 
 def _check_depth(depth: int) -> None:
