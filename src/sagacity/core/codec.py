@@ -64,7 +64,7 @@ def encode_record(events: Sequence[Event], *, time_ms: int, epoch: int) -> Json:
     texts: list[bytes] = []
     for event in events:
         texts.append(_ENCODERS[type(event)](event))  # noqa: PERF401 - dearer: it is mostly two
-    return b"[%d,%d,%d,[%b]]" % (FORMAT, time_ms, epoch, b",".join(texts))
+    return b"[1,%d,%d,[%b]]" % (time_ms, epoch, b",".join(texts))  # FORMAT first
 
 
 def decode_record(record: Json) -> tuple[int, int, list[Event]]:
@@ -131,8 +131,8 @@ def _decision_document(event: Decided) -> list[Any]:
     return document if event.value is None else [*document, orjson.Fragment(event.value)]
 
 
-def _until(event: Started | UndoStarted) -> bytes:
-    return b",%d" % event.deadline_ms if event.deadline_ms else b""
+def _begun(kind: bytes, event: Started | UndoStarted) -> bytes:
+    return b'["%b",%d,%d,%d]' % (kind, event.node, event.attempt, event.deadline_ms)
 
 
 _ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
@@ -142,7 +142,11 @@ _ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
     Decided: lambda event: orjson.dumps(_decision_document(event)),
     Unwinding: lambda event: orjson.dumps(["unwinding", event.reason]),
     Finished: lambda event: b'["finished","%b"]' % event.outcome.encode(),
-    Started: lambda event: b'["started",%d,%d%b]' % (event.node, event.attempt, _until(event)),
+    Started: lambda event: (
+        _begun(b"started", event)
+        if event.deadline_ms
+        else b'["started",%d,%d]' % (event.node, event.attempt)
+    ),
     Succeeded: lambda event: b'["succeeded",%d,%b]' % (event.node, event.output),
     Failed: lambda event: orjson.dumps(
         ["failed", event.node, event.effect, _error_document(event.error)]
@@ -157,7 +161,9 @@ _ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
         ]
     ),
     UndoStarted: lambda event: (
-        b'["undo_started",%d,%d%b]' % (event.node, event.attempt, _until(event))
+        _begun(b"undo_started", event)
+        if event.deadline_ms
+        else b'["undo_started",%d,%d]' % (event.node, event.attempt)
     ),
     UndoFinished: lambda event: b'["undo_finished",%d,"%b"]' % (event.node, event.how.encode()),
     UndoAttemptFailed: lambda event: orjson.dumps(

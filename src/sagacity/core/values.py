@@ -38,13 +38,14 @@ def encode(value: Any, *, limit_bytes: int = MAX_VALUE_BYTES) -> Json:
     Raises:
         ValueNotStorable: names what is wrong and where.
     """
-    text = _encode_plain(value)
-    if text is None:
+    text: Json | None = None
+    if _is_plain(value, 0):
         try:
-            _check(value, 0)
-        except ValueNotStorable as error:
-            raise ValueNotStorable(error.reason, f"${error.where}"[:200]) from None
-        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+            text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        except orjson.JSONEncodeError:
+            text = None
+    if text is None or _WRITTEN_NUL in text:
+        text = _encode_with_care(value)
     if len(text) > limit_bytes:
         raise ValueNotStorable(f"value of {len(text):,} bytes is over the limit of {limit_bytes:,}")
     return text
@@ -108,19 +109,13 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def _encode_plain(value: Any) -> Json | None:
-    """Return the text of what is storable beyond doubt; None for what needs a closer look.
-
-    The commonest way, which an output takes each time that a node succeeds. So it looks
-    only for what orjson would write, and not refuse.
-    """
-    if not _is_plain(value, 0):
-        return None
+def _encode_with_care(value: Any) -> Json:
+    """Say what is wrong with `value` and where; what is only suspect is written after all."""
     try:
-        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:
-        return None
-    return None if _WRITTEN_NUL in text else text
+        _check(value, 0)
+    except ValueNotStorable as error:
+        raise ValueNotStorable(error.reason, f"${error.where}"[:200]) from None
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 _WRITTEN_NUL: Final = b"\\u0000"
@@ -128,7 +123,11 @@ _PLAIN: Final = frozenset({str, int, bool, types.NoneType})
 
 
 def _is_plain(value: Any, depth: int) -> bool:
-    """Whether nothing but the JSON types of Python is in `value`, and no NaN or infinity."""
+    """Whether nothing but the JSON types of Python is in `value`, and no NaN or infinity.
+
+    Asked each time that a node succeeds: so it looks only for what orjson would write
+    without a word. What that refuses itself (or writes as an escape) is seen there.
+    """
     kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind is dict:
         members: Any = value.values()

@@ -41,9 +41,7 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's."""
 
-    def now_ms(self) -> int:
-        """Return milliseconds since the Unix epoch, UTC."""
-        return wall_ms()
+    now_ms = staticmethod(wall_ms)  # itself, as each append asks
 
     def call_at(self, when_ms: int, callback: Callable[[], None]) -> Alarm:
         """Have `callback` called in the event loop once it is `when_ms`."""

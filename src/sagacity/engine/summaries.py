@@ -23,14 +23,12 @@ if TYPE_CHECKING:
 
 def summary_of(state: SagaState) -> Summary:
     """Return the summary that goes with an append."""
-    return _SUMMARIES[status_of(state), state.direction]
+    by_status = _FORWARD if state.direction is Direction.FORWARD else _UNWINDING
+    return by_status[status_of(state)]
 
 
-_SUMMARIES: Final = {
-    (status, direction): Summary(status, direction)
-    for status in SagaStatus
-    for direction in Direction
-}
+_FORWARD: Final = {status: Summary(status, Direction.FORWARD) for status in SagaStatus}
+_UNWINDING: Final = {status: Summary(status, Direction.UNWINDING) for status in SagaStatus}
 
 
 _ENDED: Final = {final: SagaStatus(final.value) for final in FinalState}

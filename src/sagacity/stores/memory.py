@@ -187,9 +187,10 @@ class MemoryStore:
         return None
 
     async def append(self, append: Append) -> None:
-        self._check_open()
+        if not self._is_open:
+            self._check_open()
         check_append(append)
-        key = append.saga_id.int
+        key, count = append.saga_id.int, append.event_count
         saga = self._sagas.get(key)
         if saga is None:
             raise NoSuchSaga(append.saga_id)
@@ -198,9 +199,9 @@ class MemoryStore:
                 f"saga {append.saga_id} is at sequence {saga.sequence} of epoch {saga.epoch}; "
                 f"this append expected {append.expected_sequence} of epoch {append.epoch}"
             )
-        if append.event_count:
+        if count:
             saga.records.append((saga.sequence + 1, append.record))
-            saga.sequence += append.event_count
+            saga.sequence += count
         saga.summary = append.summary
         saga.updated_ms = append.updated_ms
         if append.epoch < self._epoch:
