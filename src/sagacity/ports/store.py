@@ -40,6 +40,10 @@ MAX_LABELS: Final = 64
 """The most labels of a saga, or in a query."""
 
 
+MAX_ORDERS: Final = 1_000
+"""The most orders that are kept."""
+
+
 class SagaStatus(StrEnum):
     """The `state` of a saga as shown and listed."""
 
@@ -151,6 +155,19 @@ class InboxCommand:
     sent_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person asks of many sagas at once, kept until it is dropped.
+
+    `version` counts the writes of it, from 1; `kind` says who reads the document.
+    """
+
+    id: UUID
+    kind: str
+    version: int
+    document: Json
+
+
 class SagaStore(Protocol):
     """Where sagas live.
 
@@ -260,12 +277,30 @@ class SagaStore(Protocol):
         """
         ...
 
+    async def keep_order(self, order: Order) -> bool:
+        """Keep an order: a new one at version 1, another in place of the version before.
+
+        False, and nothing is changed, if that is not what is there: somebody was faster.
+
+        Raises:
+            StoreError: there are `MAX_ORDERS` already.
+        """
+        ...
+
+    async def orders(self, kind: str) -> Sequence[Order]:
+        """Return the orders of a kind, by id."""
+        ...
+
+    async def drop_order(self, order_id: UUID) -> None:
+        """Keep an order no more, if it is there."""
+        ...
+
     async def wait_for_change(self, seen: int, timeout_seconds: float) -> int:
         """Return when some process may have changed the store since `seen`, or after the time-out.
 
         The result is the next `seen`; begin with 0. So a change is not missed that
-        comes while its reader is still at work on the one before. Commands, and sagas
-        created without an owner, are told at once within a process; all else, above
+        comes while its reader is still at work on the one before. Commands, orders, and
+        sagas created without an owner, are told at once within a process; all else, above
         all the appends of an owner itself, within a fraction of a second.
         """
         ...

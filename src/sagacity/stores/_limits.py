@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sagacity.core.values import Json
-    from sagacity.ports.store import Append, InboxCommand, NewSaga, SagaQuery
+    from sagacity.ports.store import Append, InboxCommand, NewSaga, Order, SagaQuery
 
 
 def check_limit(limit: int) -> None:
@@ -65,6 +65,14 @@ def check_append(append: Append) -> None:
 def check_command(command: InboxCommand) -> None:
     """Refuse arguments that are over the limit."""
     check_text("arguments", command.arguments)
+
+
+def check_order(order: Order) -> None:
+    """Refuse an order with a version that makes no sense, or a part that is over the limit."""
+    if order.version < 1:
+        raise ValueError(f"version {order.version} of an order: they begin with 1")
+    check_name("kind", order.kind)
+    check_text("document", order.document)
 
 
 def check_text(what: str, text: Json) -> None:

@@ -18,6 +18,7 @@ from sagacity.ports.store import (
     DRIVEN,
     FINAL,
     MAX_INBOX,
+    MAX_ORDERS,
     MAX_PAGE,
     SagaHead,
     StoredSaga,
@@ -29,6 +30,7 @@ from sagacity.stores._limits import (
     check_ids,
     check_limit,
     check_new,
+    check_order,
     check_query,
 )
 
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
     from sagacity.core.definition import Definition
     from sagacity.core.values import Json
-    from sagacity.ports.store import Append, InboxCommand, NewSaga, SagaQuery
+    from sagacity.ports.store import Append, InboxCommand, NewSaga, Order, SagaQuery
 
 
 class _Saga:
@@ -125,6 +127,7 @@ class MemoryStore:
         self._sent: set[int] = set()
         self._requests: dict[int, list[int]] = {}
         """The requests ever sent, for each saga: they are forgotten with it."""
+        self._orders: dict[int, Order] = {}
         self._epoch = 0
         self._coordinator = ""
         self._turn = asyncio.Lock()
@@ -298,6 +301,30 @@ class MemoryStore:
             self._order, self._unordered = [], list(self._sagas)
             self._changes.note()
         return removed
+
+    async def keep_order(self, order: Order) -> bool:
+        self._check_open()
+        check_order(order)
+        before = self._orders.get(order.id.int)
+        if order.version > 1:
+            if before is None or (before.kind, before.version) != (order.kind, order.version - 1):
+                return False
+        elif before is not None:
+            return False
+        elif len(self._orders) >= MAX_ORDERS:
+            raise StoreError(f"{MAX_ORDERS:,} orders are kept already")
+        self._orders[order.id.int] = order
+        self._changes.note_now()
+        return True
+
+    async def orders(self, kind: str) -> Sequence[Order]:
+        self._check_open()
+        return [each for _, each in sorted(self._orders.items()) if each.kind == kind]
+
+    async def drop_order(self, order_id: UUID) -> None:
+        self._check_open()
+        if self._orders.pop(order_id.int, None) is not None:
+            self._changes.note_now()
 
     async def wait_for_change(self, seen: int, timeout_seconds: float) -> int:
         self._check_open()

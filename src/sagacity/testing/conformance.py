@@ -11,7 +11,7 @@ import asyncio
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from sagacity.testing._promises import appends, changes, inbox, owners, queries, sagas
+from sagacity.testing._promises import appends, changes, inbox, orders, owners, queries, sagas
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,6 +29,7 @@ PROMISES: Final[tuple[Promise, ...]] = (
     *owners.PROMISES,
     *queries.PROMISES,
     *inbox.PROMISES,
+    *orders.PROMISES,
     *changes.PROMISES,
 )
 

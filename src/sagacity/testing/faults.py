@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Append,
         InboxCommand,
         NewSaga,
+        Order,
         SagaHead,
         SagaQuery,
         SagaStore,
@@ -219,6 +220,18 @@ class FaultyStore:
     async def delete(self, ids: Sequence[UUID]) -> int:
         """Delete sagas there."""
         return await self._call("delete", lambda: self.inner.delete(ids))
+
+    async def keep_order(self, order: Order) -> bool:
+        """Keep an order there."""
+        return await self._call("keep_order", lambda: self.inner.keep_order(order))
+
+    async def orders(self, kind: str) -> Sequence[Order]:
+        """Return the orders there."""
+        return await self._call("orders", lambda: self.inner.orders(kind))
+
+    async def drop_order(self, order_id: UUID) -> None:
+        """Drop an order there."""
+        await self._call("drop_order", lambda: self.inner.drop_order(order_id))
 
     async def wait_for_change(self, seen: int, timeout_seconds: float) -> int:
         """Wait for a change there."""

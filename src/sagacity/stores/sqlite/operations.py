@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from sagacity.errors import NotOwner, StoreCorrupt
+from sagacity.errors import NotOwner, StoreCorrupt, StoreError
+from sagacity.ports.store import MAX_ORDERS
 from sagacity.stores.sqlite import reads
 from sagacity.stores.sqlite.files import QUERIES
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sagacity.core.definition import Definition
-    from sagacity.ports.store import SagaHead
+    from sagacity.ports.store import Order, SagaHead
 
 
 def insert_definition(connection: sqlite3.Connection, definition: Definition) -> None:
@@ -85,6 +86,28 @@ def delete(connection: sqlite3.Connection, ids: Sequence[UUID]) -> int:
     removed = connection.execute(QUERIES["delete_heads"]).rowcount
     connection.execute(QUERIES["delete_unused_definitions"])
     return removed
+
+
+def keep_order(connection: sqlite3.Connection, order: Order) -> bool:
+    """Insert or replace an order; False if another version is there.
+
+    Raises:
+        StoreError: there are too many.
+    """
+    document = order.document
+    row = (order.id.bytes, order.kind, order.version, str(document, "utf-8"), crc32(document))
+    if order.version > 1:
+        return connection.execute(QUERIES["replace_order"], row).rowcount > 0
+    if connection.execute(QUERIES["count_orders"]).fetchone()[0] < MAX_ORDERS:
+        return connection.execute(QUERIES["insert_order"], row).rowcount > 0
+    if connection.execute(QUERIES["is_kept"], row[:1]).fetchone() is not None:
+        return False
+    raise StoreError(f"{MAX_ORDERS:,} orders are kept already")
+
+
+def drop_order(connection: sqlite3.Connection, order_id: UUID) -> None:
+    """Remove an order."""
+    connection.execute(QUERIES["drop_order"], (order_id.bytes,))
 
 
 def _choose(connection: sqlite3.Connection, ids: Sequence[UUID]) -> None:

@@ -155,3 +155,24 @@ DELETE FROM definition WHERE key IN (SELECT key FROM chosen_definition)
 
 -- name: forget_definitions
 DELETE FROM chosen_definition;
+
+-- name: orders
+SELECT json_array(hex(id), kind, version, document, checksum) AS row
+FROM person_order WHERE kind = ? ORDER BY id;
+
+-- name: count_orders
+SELECT count(*) FROM person_order;
+
+-- name: is_kept
+SELECT 1 FROM person_order WHERE id = ?;
+
+-- name: insert_order
+INSERT INTO person_order (id, kind, version, document, checksum) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT DO NOTHING;
+
+-- name: replace_order
+UPDATE person_order SET document = ?4, checksum = ?5, version = ?3
+WHERE id = ?1 AND kind = ?2 AND version = ?3 - 1;
+
+-- name: drop_order
+DELETE FROM person_order WHERE id = ?;

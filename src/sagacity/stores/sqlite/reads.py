@@ -15,13 +15,13 @@ import orjson
 from sagacity.errors import NoSuchSaga, StoreCorrupt
 from sagacity.ports.store import SagaStatus
 from sagacity.stores.sqlite.files import QUERIES
-from sagacity.stores.sqlite.rows import command_of, head_of, stored_of
+from sagacity.stores.sqlite.rows import command_of, head_of, order_of, stored_of
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from sagacity.ports.store import InboxCommand, SagaHead, SagaQuery, StoredSaga
+    from sagacity.ports.store import InboxCommand, Order, SagaHead, SagaQuery, StoredSaga
     from sagacity.stores.sqlite.rows import Row
 
 _SHOWN: Final = QUERIES["shown"]
@@ -109,6 +109,15 @@ def waiting_commands(connection: sqlite3.Connection, limit: int) -> Sequence[Inb
     """Return the oldest commands that are not done."""
     rows = _rows(connection, QUERIES["waiting_commands"], (limit,), what="command")
     return [command_of(row) for row in rows]
+
+
+def orders(connection: sqlite3.Connection, kind: str) -> Sequence[Order]:
+    """Return the orders of a kind.
+
+    Raises:
+        StoreCorrupt: one is damaged; the text names it.
+    """
+    return [order_of(row) for row in _rows(connection, QUERIES["orders"], (kind,), what="order")]
 
 
 def conditions_of(query: SagaQuery) -> tuple[str, Sequence[Any]]:

@@ -16,7 +16,14 @@ import orjson
 
 from sagacity.core.agenda import Direction
 from sagacity.errors import StoreCorrupt
-from sagacity.ports.store import MAX_INBOX, InboxCommand, SagaHead, SagaStatus, StoredSaga
+from sagacity.ports.store import (
+    MAX_INBOX,
+    InboxCommand,
+    Order,
+    SagaHead,
+    SagaStatus,
+    StoredSaga,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -187,6 +194,19 @@ def command_of(row: Row) -> InboxCommand:
         arguments=arguments.encode(),
         sent_ms=sent_ms,
     )
+
+
+def order_of(row: Row) -> Order:
+    """Return the order that a row of the query `orders` has.
+
+    Raises:
+        StoreCorrupt: naming it.
+    """
+    hex_id, kind, version, text, checksum = row
+    order = Order(UUID(hex=hex_id), kind, version, text.encode())
+    if crc32(order.document) != checksum:
+        raise StoreCorrupt(f"order {order.id} is damaged")
+    return order
 
 
 def _labels_text(labels: Mapping[str, str]) -> Json:

@@ -22,6 +22,7 @@ from sagacity.stores._limits import (
     check_ids,
     check_limit,
     check_new,
+    check_order,
     check_query,
 )
 from sagacity.stores._threads import run_in_thread
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         Append,
         InboxCommand,
         NewSaga,
+        Order,
         SagaHead,
         SagaQuery,
         StoredSaga,
@@ -221,6 +223,20 @@ class SqliteStore:
         removed = await opened.writer.transact(operations.delete, ids)
         self._changes.note()
         return removed
+
+    async def keep_order(self, order: Order) -> bool:
+        opened = self._now_open()
+        check_order(order)
+        kept = await opened.writer.transact(operations.keep_order, order)
+        self._changes.note_now()
+        return kept
+
+    async def orders(self, kind: str) -> Sequence[Order]:
+        return await self._now_open().readers.read(reads.orders, kind)
+
+    async def drop_order(self, order_id: UUID) -> None:
+        await self._now_open().writer.transact(operations.drop_order, order_id)
+        self._changes.note_now()
 
     async def wait_for_change(self, seen: int, timeout_seconds: float) -> int:
         loop = asyncio.get_running_loop()

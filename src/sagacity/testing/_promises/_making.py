@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sagacity.core.agenda import Direction
 from sagacity.core.definition import Definition
-from sagacity.ports.store import Append, InboxCommand, NewSaga, SagaStatus, Summary
+from sagacity.ports.store import Append, InboxCommand, NewSaga, Order, SagaStatus, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -100,6 +100,12 @@ def command(
         arguments=arguments,
         sent_ms=7_000 + request,
     )
+
+
+def order(
+    number: int = 1, *, kind: str = "hold", version: int = 1, document: bytes = b"{}"
+) -> Order:
+    return Order(saga_id(20_000 + number), kind, version, document)
 
 
 async def create_many(store: SagaStore, *sagas: NewSaga) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from sagacity.testing._promises._making import append_to, command, equal, holds, new_saga
+from sagacity.testing._promises._making import append_to, command, equal, holds, new_saga, order
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -46,6 +46,8 @@ async def each_change_wakes_who_waits(store: SagaStore) -> None:
     await wakes(store.create(new_saga()), "a create")
     await wakes(store.append(append_to()), "an append")
     await wakes(store.send(command(1)), "a command")
+    await wakes(store.keep_order(order(1)), "an order")
+    await wakes(store.drop_order(order(1).id), "the end of an order")
 
 
 async def a_change_before_the_wait_is_not_missed(store: SagaStore) -> None:
