@@ -6,6 +6,7 @@ from sagacity.engine.client import Client
 from sagacity.engine.driving import DrainReport
 from sagacity.engine.forecasting import LeftNode, Plan, PlannedCall
 from sagacity.engine.handle import Handle
+from sagacity.engine.holds import Hold
 from sagacity.engine.listing import Page
 from sagacity.engine.sec import Sec
 from sagacity.stores.opening import open_store
@@ -14,6 +15,7 @@ __all__ = [
     "Client",
     "DrainReport",
     "Handle",
+    "Hold",
     "LeftNode",
     "Page",
     "Plan",

@@ -137,3 +137,47 @@ def test_a_dry_run_tells_what_would_run_and_changes_nothing(
     assert [each["node"] for each in abandon["left"]] == ["charge", "booking/hotel"]
     assert sagacity("abort", stuck, "--dry-run").stdout.endswith("no-op: it unwinds already\n")
     assert document("log", stuck)["events"] == before
+
+
+def test_sagas_of_a_name_are_held_and_let_go(
+    here: Path, gate: Gate, sagacity: Sagacity, document: Document
+) -> None:
+    """What runs elsewhere stands still within a moment, and says what it stands still for."""
+    with Process("run", "trips:book_trip", *ME, "--id", ID, cwd=here, gate=gate.name) as run:
+        gate.wait_for("do charge")
+        hold = document("pause", "--name", "book_trip", *BY)
+        assert (hold["name"], hold["by"], hold["reason"]) == ("book_trip", "ann", "ticket 7")
+        while document("show", ID)["state"] != "paused":
+            pass
+        assert f"unpause --hold {hold['id']}" in " ".join(sagacity("show", ID).stdout.split())
+        assert document("holds")["holds"] == [hold]
+        assert f'{hold["id"]}  all sagas "book_trip"  by ann' in sagacity("holds").stdout
+        counted = document("pause", "--all", "--dry-run")
+        assert counted == {"verb": "pause", "count": 1, "states": {"paused": 1}}
+        dry = sagacity("unpause", "--name", "book_trip", "--dry-run").stdout
+        assert "would be lifted" in dry
+        assert document("unpause", "--hold", hold["id"])["holds"] == [hold]
+        gate.let("do charge")
+        gate.let("do hotel", "do car")
+        assert run.end()[0] == 0
+    assert document("holds")["holds"] == []
+    assert "no such hold" in sagacity("unpause", "--name", "book_trip").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("pause",), "which saga?"),
+        (("pause", ID, "--all"), "not both"),
+        (("pause", "--all", "--name", "x"), "--all is on every saga"),
+        (("pause", "--label", "x"), "is not key=value"),
+        (("unpause", "--all", "--hold", ID), "--hold names one hold"),
+    ],
+)
+def test_what_does_not_say_which_sagas_is_refused(
+    sagacity: Sagacity, stuck: str, words: tuple[str, ...], text: str
+) -> None:
+    """One line says what to give."""
+    result = sagacity(*words)
+    assert result.exit_code == 1
+    assert text in result.stderr

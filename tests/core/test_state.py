@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from sagacity.core.agenda import Direction, StuckReason
 from sagacity.core.dag import Dag, OnStuck
+from sagacity.core.decisions import NO_NODE, Verb
 from sagacity.core.events import (
     Adopted,
     Created,
+    Decided,
     Effect,
     ErrorKind,
     ErrorRecord,
@@ -308,3 +310,18 @@ def test_any_events_are_a_state_or_log_corrupt(case: tuple[Dag, list[Event]]) ->
             plan(state)
     assert snapshot(replay(dag, NULL, taken)) == snapshot(state)
     assert state.sequence == len(taken)
+
+
+def test_a_pause_for_a_hold_is_told_from_a_persons() -> None:
+    """Whose pause it is decides whether it ends with the hold; the last one counts."""
+
+    def paused(value: bytes | None) -> Decided:
+        return Decided(Verb.PAUSE, NO_NODE, "ann", "", str(value), value)
+
+    state = fold(*BEGUN, paused(b'"h"'))
+    assert (state.paused, state.held_by) == (True, "h")
+    state.apply(paused(None))
+    assert (state.paused, state.held_by) == (True, "")
+    state.apply(Decided(Verb.UNPAUSE, NO_NODE, "ann", "", "3"))
+    state.apply(paused(b"7"))  # from elsewhere: no hold
+    assert (state.paused, state.held_by) == (True, "")

@@ -42,7 +42,8 @@ def decision(verb: Verb, node: int = NO_NODE) -> Decided:
 
 
 def ways(walker: Walker) -> Iterator[Decided]:
-    """Yield each decision, about each node."""
+    """Yield each decision, about each node; and the pause of a hold."""
+    yield Decided(Verb.PAUSE, NO_NODE, "ann", "why", "held", b'"a hold"')
     for verb in Verb:
         if verb in OF_NODES:
             yield from (decision(verb, node) for node in ordinary(walker.dag))

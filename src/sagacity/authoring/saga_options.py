@@ -22,7 +22,6 @@ class SagaOptions:
     siblings: str
     on_stuck: str
     dynamic: bool
-    forward_only: bool
     actions: tuple[object, ...] | None
 
 

@@ -40,6 +40,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "worker": ("working:worker", "Be the coordinator of a store."),
         "pause": ("deciding:pause", "Let nothing new begin in a saga."),
         "unpause": ("deciding:unpause", "Let a paused saga go on."),
+        "holds": ("holding:holds", "List what stands still by name, by label, or all."),
         "abort": ("deciding:abort", "Take a saga back: undo all that it has done."),
         "retry": ("deciding:retry", "Try again what is stuck or waits for a retry."),
         "skip": ("deciding:skip", "Take a stuck node as undone."),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from sagacity.cli.holding import Scope, lift_holds, place_hold, scope_options
 from sagacity.cli.json_documents import DecisionDocument
 from sagacity.cli.options import json_option, store_option
 from sagacity.cli.output import emit
@@ -60,24 +61,38 @@ def _decision(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--reason", metavar="TEXT", default="", help="Why; it is kept in the log."),
     ):
         function = option(function)
-    return click.argument("saga_id", metavar="ID")(function)
+    return click.argument("saga_id", metavar="[ID]", default="")(function)
 
 
 @click.command()
 @_decision
-def pause(**options: Any) -> None:
-    """Let nothing new begin in a saga.
+@scope_options
+def pause(*, scope: Scope, **options: Any) -> None:
+    """Let nothing new begin in a saga, or in many.
 
     Attempts in flight may finish; forward or unwinding, nothing else begins until it is
     unpaused. ID is a UUID, or the beginning of one.
+
+    With --name, --label or --all instead of an ID it is a hold: on all such sagas, those
+    that come later too, until `unpause` with the same options; see `holds`.
     """
+    if place_hold(scope, options):
+        return
     _carry_out(Verb.PAUSE, **options)
 
 
 @click.command()
 @_decision
-def unpause(**options: Any) -> None:
-    """Let a paused saga go on."""
+@scope_options
+@click.option("--hold", type=click.UUID, metavar="UUID", help="Lift the hold with this id.")
+def unpause(*, scope: Scope, hold: UUID | None, **options: Any) -> None:
+    """Let a paused saga go on, or lift a hold.
+
+    What stood still for a hold goes on when it is lifted; what was paused by itself stays
+    paused.
+    """
+    if lift_holds(scope, hold, options):
+        return
     _carry_out(Verb.UNPAUSE, **options)
 
 
@@ -151,6 +166,8 @@ def _carry_out(
     node: str = "",
     value: Json | None = None,
 ) -> None:
+    if not saga_id:
+        raise click.UsageError("which saga? Give its ID, or the beginning of it")
     try:
         request = new_request(verb, node, reason=reason, by=by, request_id=request_id, value=value)
     except ValueError as error:

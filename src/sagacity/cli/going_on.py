@@ -28,7 +28,6 @@ _VERBS: Final = {
     StuckReason.UNDO_FAILED: ("retry", "skip"),
     StuckReason.OUTCOME_UNKNOWN: ("retry", "set-output", "skip"),
     StuckReason.ASKS: ("skip",),
-    StuckReason.FORWARD_FAILED: ("retry", "set-output"),
 }
 _MODULE: Final = "MODULE"
 """What stands in a command for the module of a saga, which no store knows."""
@@ -50,7 +49,14 @@ def what_to_decide(view: SagaView, store: str) -> list[str]:
     """Say what a person may do about a saga that waits for one."""
     more = ("--store", store)
     if view.state == SagaStatus.PAUSED:
-        return ["it is paused; go on with:", f"  {_typed('unpause', str(view.id), *more)}"]
+        one = f"  {_typed('unpause', str(view.id), *more)}"
+        held_by = fold_log(view.dag, encode(view.params), view.log).held_by
+        if held_by:
+            all_of_it = f"  {_typed('unpause', '--hold', held_by, *more)}"
+            return [
+                "it is held, with others; let it go on alone, or lift the hold:", one, all_of_it,
+            ]  # fmt: skip
+        return ["it is paused; go on with:", one]
     if view.state != SagaStatus.STUCK:
         return []
     lines = ["it is stuck until a person decides:"]

@@ -193,16 +193,6 @@ class GraphDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class ConsequencesDocument:
-    """What a failure of an action leads to, when its retries are spent."""
-
-    path: Annotated[str, "of the node"]
-    failed: Annotated[str, "if it is known to have had no effect"]
-    unknown: Annotated[str, "if it may have had one"]
-    asks: Annotated[list[str], "nodes at which the unwinding stops until a person has decided"]
-
-
-@dataclass(frozen=True, slots=True)
 class CheckedSagaDocument:
     """A saga of a module, checked."""
 
@@ -210,9 +200,6 @@ class CheckedSagaDocument:
     version: Annotated[str, "of its definition"]
     dynamic: Annotated[bool, "whether its DAG depends on its params"]
     nodes: Annotated[list[GraphNodeDocument] | None, "null if the saga is dynamic, or has mistakes"]
-    failures: Annotated[
-        list[ConsequencesDocument] | None, "of each action; null if the saga is dynamic"
-    ]
     mistakes: Annotated[list[str], "empty if there are none"]
 
 
@@ -278,6 +265,35 @@ class DecisionDocument:
     request_id: Annotated[str, "UUID of the request; sent again, it is carried out once"]
     changed: Annotated[bool, "false: it was so already, or was done before"]
     state: Annotated[str, "of the saga afterwards"]
+
+
+@dataclass(frozen=True, slots=True)
+class HoldDocument:
+    """Sagas that stand still by name, by label, or all (`pause --name`, ...)."""
+
+    id: Annotated[str, "UUID; that of the request that placed it"]
+    name: Annotated[str | None, "it is on sagas of this name"]
+    labels: Annotated[dict[str, str], "and with all these labels"]
+    everything: Annotated[bool, "whether it is on all sagas of the store"]
+    by: Annotated[str, "who placed it"]
+    reason: Annotated[str, "why"]
+    since_ms: Annotated[Ms, "when"]
+
+
+@dataclass(frozen=True, slots=True)
+class HoldsDocument:
+    """The holds that are in force (`holds`), or were lifted (`unpause --name`, ...)."""
+
+    holds: Annotated[list[HoldDocument], "by id"]
+
+
+@dataclass(frozen=True, slots=True)
+class MatchingDocument:
+    """How many sagas a decision about many would be about (`--dry-run`)."""
+
+    verb: Annotated[str, "as in a decision"]
+    count: Annotated[int, "how many sagas"]
+    states: Annotated[dict[str, int], "how many by state"]
 
 
 @dataclass(frozen=True, slots=True)

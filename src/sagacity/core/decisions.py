@@ -63,11 +63,14 @@ def judge_decision(state: SagaState, verb: Verb, node: int = NO_NODE) -> Verdict
         return Verdict(Answer.REFUSED, "it was not started; it can be started or abandoned")
     match verb:
         case Verb.PAUSE:
-            return Verdict(Answer.NO_OP, "it is paused already") if state.paused else _ALLOWED
+            # Who pauses a saga that is held means that it stays paused when the hold is lifted.
+            is_so = state.paused and not state.held_by
+            return Verdict(Answer.NO_OP, "it is paused already") if is_so else _ALLOWED
         case Verb.UNPAUSE:
             return _ALLOWED if state.paused else Verdict(Answer.NO_OP, "it is not paused")
         case Verb.ABORT:
-            return _of_abort(state)
+            unwinds = state.direction is Direction.UNWINDING
+            return Verdict(Answer.NO_OP, "it unwinds already") if unwinds else _ALLOWED
         case Verb.ABANDON:
             return _of_abandon(state)
         case Verb.RETRY if node == NO_NODE:
@@ -86,20 +89,6 @@ def retriable(state: SagaState) -> list[int]:
     waiting = [node for node in state.retrying if node in state.waiting]
     stuck = [node for node, why in state.stuck_on.items() if why is not StuckReason.ASKS]
     return sorted({*stuck, *waiting})
-
-
-def _of_abort(state: SagaState) -> Verdict:
-    if state.direction is Direction.UNWINDING:
-        return Verdict(Answer.NO_OP, "it unwinds already")
-    if state.forward_only:
-        return Verdict(Answer.REFUSED, "its point of no return is behind it: it only goes forward")
-    pivot = state.pivot_at_stake()
-    if pivot is None:
-        return _ALLOWED
-    name = state.dag.paths[pivot]
-    return Verdict(
-        Answer.REFUSED, f'its point of no return, node "{name}", may have had its effect already'
-    )
 
 
 def _of_abandon(state: SagaState) -> Verdict:
@@ -121,16 +110,10 @@ def _of_node(state: SagaState, verb: Verb, node: int) -> Verdict:
         case Verb.RETRY:
             fits, wanted = stuck is not None or waits, "neither stuck nor waits for a retry"
         case Verb.SKIP:
-            forward = stuck is StuckReason.FORWARD_FAILED
-            fits = (stuck is not None and not forward) or (waits and undoing)
-            wanted = (
-                "is behind the point of no return, where nothing is undone: set its output"
-                if forward
-                else "neither stuck nor has an undo that waits for a retry"
-            )
+            fits = stuck is not None or (waits and undoing)
+            wanted = "neither stuck nor has an undo that waits for a retry"
         case _:
-            unknown = stuck in (StuckReason.OUTCOME_UNKNOWN, StuckReason.FORWARD_FAILED)
-            fits = unknown or (waits and not undoing)
+            fits = stuck is StuckReason.OUTCOME_UNKNOWN or (waits and not undoing)
             wanted = "has no unknown outcome, nor an action that waits for a retry"
     if fits:
         return _ALLOWED

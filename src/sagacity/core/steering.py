@@ -13,7 +13,7 @@ from sagacity.core.agenda import Agenda, StuckReason
 from sagacity.core.decisions import NO_NODE, Answer, Verb, judge_decision, retriable
 from sagacity.core.immutable import Immutable
 from sagacity.core.transitions import NodeStatus
-from sagacity.core.values import NULL
+from sagacity.core.values import NULL, decode
 from sagacity.errors import LogCorrupt
 
 if TYPE_CHECKING:
@@ -38,13 +38,15 @@ class Retrying(Immutable):
 class Steered(Agenda):
     """The part of a saga's state that people change."""
 
-    __slots__ = ("abandoned", "deadlines", "paused", "requests", "retrying", "tainted")
+    __slots__ = ("abandoned", "deadlines", "held_by", "paused", "requests", "retrying", "tainted")
 
     def __init__(self, dag: Dag, params: Json) -> None:
         """Begin with nothing decided."""
         super().__init__(dag, params)
         self.paused = False
         """Whether a person lets nothing new begin."""
+        self.held_by = ""
+        """The hold that it is paused for; empty if it is not, or paused on its own account."""
         self.abandoned = ("", "")
         """Why, and by whom."""
         self.requests: frozenset[str] = frozenset()
@@ -73,8 +75,10 @@ class Steered(Agenda):
         match verb:
             case Verb.PAUSE:
                 self.paused = True
+                self.held_by = _hold_in(event.value)
             case Verb.UNPAUSE:
                 self.paused = False
+                self.held_by = ""
             case Verb.ABORT:
                 self._turn()
             case Verb.RETRY:
@@ -95,7 +99,6 @@ class Steered(Agenda):
         """Let the do (of an unknown outcome) or the undo run now, with a fresh budget."""
         self.deadlines.pop(node, None)
         stuck = self.stuck_on.pop(node, None)
-        known = self.status[node] is NodeStatus.FAILED
         if stuck is None:
             self.retrying[node] = Retrying(0, self.retrying[node].error, 0)
             return
@@ -104,14 +107,12 @@ class Steered(Agenda):
             self.status[node] = _UNDO_STARTED
         else:
             self.status[node] = _STARTED
-            if not known:
-                self.tainted.add(node)
+            self.tainted.add(node)
         self.waiting[node] = None
 
     def _take_as_undone(self, node: int) -> None:
         self._leave(node)
         self.status[node] = NodeStatus.UNDONE
-        self._turn()  # a pivot that never came about
         self._settle(node)
 
     def _take_as_succeeded(self, node: int, output: Json) -> None:
@@ -125,3 +126,9 @@ class Steered(Agenda):
         self.retrying.pop(node, None)
         self.waiting.pop(node, None)
         self.interrupted.discard(node)
+
+
+def _hold_in(value: Json | None) -> str:
+    """Return the id of the hold that a pause is for, which goes with it as its value."""
+    hold = NULL if value is None else decode(value)
+    return hold if isinstance(hold, str) else ""

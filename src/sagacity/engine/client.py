@@ -19,7 +19,7 @@ from sagacity.engine.forecasting import plan_of
 from sagacity.engine.handle import Ending, Handle
 from sagacity.engine.injection import check_repeat
 from sagacity.engine.intake import check_same, new_saga, take_in
-from sagacity.engine.listing import Page, list_sagas
+from sagacity.engine.many import ForMany
 from sagacity.engine.summaries import ending_of_stored, view_of_stored
 from sagacity.errors import SagaStateError
 from sagacity.ports.store import FINAL, SagaStatus
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sagacity.core.dag import Dag
     from sagacity.core.events import Event
     from sagacity.core.values import Json
-    from sagacity.core.views import SagaSummary, SagaView
+    from sagacity.core.views import SagaView
     from sagacity.engine.forecasting import Plan
     from sagacity.engine.requests import Request
     from sagacity.ports.store import SagaStore
@@ -44,7 +44,7 @@ R = TypeVar("R")
 POLL_SECONDS: Final = 1.0
 
 
-class Client:
+class Client(ForMany):
     """A store seen from outside, open between `async with` and its end.
 
     Opens and closes `store`. Works with or without a live coordinator; without
@@ -53,7 +53,7 @@ class Client:
 
     def __init__(self, store: SagaStore) -> None:
         """Nothing happens before `async with`."""
-        self._store: Final = store
+        super().__init__(store)
         self._definitions: Final = Definitions()
 
     async def __aenter__(self) -> Self:
@@ -121,22 +121,6 @@ class Client:
         """
         stored = await self._store.read(saga_id)
         return view_of_stored(stored, self._definitions.dag_of(stored))
-
-    async def list(
-        self,
-        *,
-        state: str | None = None,
-        direction: str | None = None,
-        name: str | None = None,
-        labels: Mapping[str, str] | None = None,
-        after: UUID | str | None = None,
-        limit: int = 100,
-    ) -> Page[SagaSummary]:
-        """Return one page of sagas; as `Sec.list`."""
-        return await list_sagas(
-            self._store, state=state, direction=direction, name=name, labels=labels,
-            after=after, limit=limit,
-        )  # fmt: skip
 
     async def start(self, saga_id: UUID) -> None:
         """Ask for a created saga to be started; as `Handle.start`."""

@@ -37,6 +37,8 @@ def decision_of(
     if str(request.request_id) in state.requests:
         return None
     node = state.dag.find(request.path) if request.path else NO_NODE
+    if request.verb is Verb.UNPAUSE and request.value not in (None, encode(state.held_by)):
+        return None  # the hold that was lifted is not what it is paused for any more
     verdict = judge_decision(state, request.verb, node)
     if verdict.answer is Answer.REFUSED:
         raise SagaStateError(saga_id, status_of(state), request.verb, verdict.why)
@@ -70,9 +72,6 @@ def events_of(state: SagaState, decided: Decided) -> tuple[Event, ...]:
         return decided, Finished(FinalState.ABANDONED)
     if decided.verb == Verb.ABORT and state.direction is Direction.FORWARD:
         return decided, Unwinding(f"aborted by {decided.by}: {decided.reason}")
-    if decided.verb == Verb.SKIP and state.direction is Direction.FORWARD:  # a pivot
-        path = state.dag.paths[decided.node]
-        return decided, Unwinding(f'node "{path}" skipped by {decided.by}: {decided.reason}')
     return (decided,)
 
 

@@ -114,6 +114,7 @@ class Deciding:
         if decided is None:
             return False
         execution.take_decision(decided)
+        driving.obey(execution)  # what was stuck may go on
         if driving.has_room() and not self._registry.missing_for(execution.state.dag):
             execution.decide()
             durable = driving.launch(execution)

@@ -19,16 +19,17 @@ from sagacity.engine.attempts import Attempts
 from sagacity.engine.calling import Caller
 from sagacity.engine.executor import Environment, Execution
 from sagacity.engine.handle import ending_of
+from sagacity.engine.holds import Holds
 from sagacity.engine.insistence import Insistence
 from sagacity.engine.journal import Ledger
+from sagacity.engine.parking import park
 from sagacity.engine.slots import Slots
 from sagacity.engine.summaries import state_of_stored
 from sagacity.engine.tasks import TaskSet
 from sagacity.errors import CoordinatorClosed, NotOwner, SagacityError, StoreError
-from sagacity.ports.store import Append, NewSaga, SagaHead, SagaStatus, Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from sagacity.core.actions import ActionRegistry
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from sagacity.engine.handle import Ending
     from sagacity.engine.injection import Faults
     from sagacity.ports.observer import Observer, Recorded
-    from sagacity.ports.store import SagaStore, StoredSaga
+    from sagacity.ports.store import NewSaga, SagaHead, SagaStore, StoredSaga
 
 log: Final = logging.getLogger("sagacity")
 
@@ -86,6 +87,8 @@ class Driving:
         self.draining = False
         self._drained: DrainReport | None = None
         self.active: dict[UUID, Execution] = {}
+        self.holds = Holds()
+        """Those that are known; whoever lets a saga begin looks at them (`obey`)."""
         self.faults: dict[UUID, Faults] = {}
         """Injected before the saga runs."""
         self._store: Final = store
@@ -158,9 +161,11 @@ class Driving:
 
     # -- driving ---------------------------------------------------------------
 
-    def execution(self, saga_id: UUID, name: str, epoch: int, state: SagaState) -> Execution:
+    def execution(
+        self, saga_id: UUID, name: str, epoch: int, state: SagaState, labels: Mapping[str, str]
+    ) -> Execution:
         """Return an execution of the saga, with the faults that were injected before."""
-        execution = Execution(self._env, saga_id, name, epoch, state)
+        execution = Execution(self._env, saga_id, name, epoch, state, labels)
         if self.faults:
             execution.faults = self.faults.get(saga_id)
         if self.draining:
@@ -235,6 +240,12 @@ class Driving:
         execution = self.active.get(saga_id)
         return None if execution is _LOADING else execution
 
+    def obey(self, execution: Execution) -> bool:
+        """Bring a saga that is about to run into line with the holds; False if it was."""
+        if not self.holds and not execution.state.held_by:
+            return False
+        return self.holds.apply(execution, self._registry.by_name)
+
     def load(self, stored: StoredSaga) -> Execution:
         """Return an execution of a stored saga, adopted if it was another coordinator's.
 
@@ -243,7 +254,7 @@ class Driving:
         """
         head = stored.head
         state = state_of_stored(stored, self._definitions.dag_of(stored))
-        execution = self.execution(head.id, head.name, head.epoch, state)
+        execution = self.execution(head.id, head.name, head.epoch, state, head.labels)
         if (state.owner != self.owner or state.in_flight) and state.finished is None:
             execution.journal.record(Adopted(self.owner))
         return execution
@@ -276,8 +287,12 @@ class Driving:
                 self._deliver(execution)
                 self._fill()
                 return
-            if missing and not stuck:
-                await self._park(stored, missing)
+            obeyed = self.obey(execution)
+            if missing and not stuck and not execution.state.paused:
+                if obeyed:
+                    await execution.journal.commit()
+                now_ms = self._env.clock.now_ms()
+                await park(self._store, execution, stored.head, missing, now_ms)
                 self.active.pop(saga_id, None)
                 self._fill()
                 return
@@ -293,25 +308,6 @@ class Driving:
             self._fill()
             return
         await self._drive(execution, None)
-
-    async def _park(self, stored: StoredSaga, missing: list[str]) -> None:
-        """Leave a saga alone that this coordinator has no code for, and say so."""
-        head = stored.head
-        if not missing:
-            return
-        log.warning("saga %s (%s) waits for code: %s", head.id, head.name, "; ".join(missing))
-        if head.state is not SagaStatus.WAITING_FOR_CODE:
-            await self._store.append(
-                Append(
-                    saga_id=head.id,
-                    epoch=head.epoch,
-                    expected_sequence=head.sequence,
-                    record=b"",
-                    event_count=0,
-                    summary=Summary(SagaStatus.WAITING_FOR_CODE, head.direction),
-                    updated_ms=self._env.clock.now_ms(),
-                )
-            )
 
     async def _drive(self, execution: Execution, first_append: asyncio.Future[None] | None) -> None:
         saga_id = execution.saga_id

@@ -95,18 +95,26 @@ class Execution:
         "epoch",
         "faults",
         "journal",
+        "labels",
         "name",
         "saga_id",
         "state",
     )
 
-    def __init__(
-        self, env: Environment, saga_id: UUID, name: str, epoch: int, state: SagaState
+    def __init__(  # noqa: PLR0917
+        self,
+        env: Environment,
+        saga_id: UUID,
+        name: str,
+        epoch: int,
+        state: SagaState,
+        labels: Mapping[str, str],
     ) -> None:
         """Take over the saga whose log adds up to `state`."""
         self._env = env
         self.saga_id: Final = saga_id
         self.name: Final = name
+        self.labels: Final = labels
         self.epoch: Final = epoch
         self.state: Final = state
         self.faults: Faults | None = None

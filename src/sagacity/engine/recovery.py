@@ -1,8 +1,8 @@
 """Finds what this coordinator should drive: at the start, and from then on.
 
-A loop: adopt sagas that nobody drives, take commands from the inbox, wait for a
-change. Each saga and each command is apart from the others; an error of the store
-is reported and the loop goes on.
+A loop: bring sagas into line with the holds, adopt sagas that nobody drives, take
+commands from the inbox, wait for a change. Each saga and each command is apart from the
+others; an error of the store is reported and the loop goes on.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sagacity.engine.driving import Driving
+    from sagacity.engine.obeying import Obeying
     from sagacity.ports.store import InboxCommand, SagaHead, SagaStore
 
 POLL_SECONDS: Final = 1.0
@@ -32,12 +33,14 @@ class Recovery:
         self,
         store: SagaStore,
         driving: Driving,
+        obeying: Obeying,
         carry_out: Callable[[InboxCommand], Awaitable[None]],
         only: frozenset[UUID] | None = None,
     ) -> None:
         """`carry_out` does one command of the inbox; `only` says which sagas count (None: all)."""
         self._store: Final = store
         self._driving: Final = driving
+        self._obeying: Final = obeying
         self._carry_out: Final = carry_out
         self._only: Final = only
         self._not_adopted: set[UUID] = set(only or ())
@@ -65,8 +68,8 @@ class Recovery:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def sweep(self) -> None:
-        """Adopt what is orphaned and do what the inbox asks, once."""
-        for step in (self._adopt, self._read_inbox):
+        """Obey the holds, adopt what is orphaned and do what the inbox asks, once."""
+        for step in (self._obeying.sweep, self._adopt, self._read_inbox):
             try:
                 await step()
             except Exception as error:  # noqa: BLE001 - a border: one step never stops the other

@@ -26,7 +26,8 @@ from sagacity.engine.forecasting import plan_of
 from sagacity.engine.handle import Ending, Handle, result_of
 from sagacity.engine.injecting import inject
 from sagacity.engine.intake import ActionCheck, Intake, check_same, new_saga, take_in
-from sagacity.engine.listing import Page, list_sagas
+from sagacity.engine.many import ForMany
+from sagacity.engine.obeying import Obeying
 from sagacity.engine.recovery import Recovery
 from sagacity.engine.registering import registered
 from sagacity.engine.starting import Starting
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from sagacity.core.actions import ActionRegistry
     from sagacity.core.dag import Dag
     from sagacity.core.values import Json
-    from sagacity.core.views import SagaSummary, SagaView
+    from sagacity.core.views import SagaView
     from sagacity.engine.clock import Clock
     from sagacity.engine.forecasting import Plan
     from sagacity.engine.registering import Runnable
@@ -62,6 +63,7 @@ class _Opened:
     driving: Driving
     starting: Starting
     deciding: Deciding
+    obeying: Obeying
 
 
 DRAIN_SECONDS: Final = 30.0
@@ -69,7 +71,7 @@ DEFAULT_MAX_SAGAS: Final = 1_000
 DEFAULT_MAX_ACTIONS: Final = 1_000
 
 
-class Sec:
+class Sec(ForMany):
     """A saga execution coordinator, open between `async with` and its end.
 
     Opens and closes `store`. On entering it takes over all unfinished sagas of the
@@ -110,7 +112,7 @@ class Sec:
         for what, limit in (("max_sagas", max_sagas), ("max_actions", max_actions)):
             if limit < 1:
                 raise ValueError(f"{what}={limit}: it must be at least 1")
-        self._store: Final = store
+        super().__init__(store)
         self._registry, self._sagas = registered(sagas)
         self._check_actions: Final = ActionCheck(self._registry)
         self._deps: Final = deps
@@ -150,8 +152,14 @@ class Sec:
         )
         starting = Starting(self._store, driving, self._registry, self._check_actions)
         deciding = Deciding(self._store, driving, self._registry, starting.busy)
-        recovery = Recovery(self._store, driving, self._carry_out, self._only)
-        self._open = _Opened(driving, starting, deciding)
+        obeying = Obeying(self._store, self._definitions, driving, deciding, self._only)
+        recovery = Recovery(self._store, driving, obeying, self._carry_out, self._only)
+        try:
+            await obeying.learn()  # before the first saga begins
+        except BaseException:
+            await self._store.close()
+            raise
+        self._open = _Opened(driving, starting, deciding, obeying)
         self._recovery_task = driving.tasks.spawn(recovery.run(), name="sagacity recovery")
         return self
 
@@ -282,9 +290,10 @@ class Sec:
         if id and (driving.knows(id) or id in opened.starting.busy):
             return await self._attach(id, intake)
         state = SagaState(intake.dag, intake.params)
-        execution = driving.execution(saga_id, intake.dag.name, driving.epoch, state)
+        execution = driving.execution(saga_id, intake.dag.name, driving.epoch, state, intake.labels)
         execution.journal.record(Created(self._owner))
         execution.journal.record(StartRequested())
+        driving.obey(execution)
         has_room = driving.has_room()
         if has_room:
             execution.decide()
@@ -365,27 +374,6 @@ class Sec:
         stored = await self._store.read(saga_id)
         return view_of_stored(stored, self._definitions.dag_of(stored))
 
-    async def list(
-        self,
-        *,
-        state: str | None = None,
-        direction: str | None = None,
-        name: str | None = None,
-        labels: Mapping[str, str] | None = None,
-        after: UUID | str | None = None,
-        limit: int = 100,
-    ) -> Page[SagaSummary]:
-        """Return one page of the sagas that match all that is given, ordered by id.
-
-        Raises:
-            ValueError: an unknown state or direction, or a limit out of bounds.
-        """
-        self._driving()
-        return await list_sagas(
-            self._store, state=state, direction=direction, name=name, labels=labels,
-            after=after, limit=limit,
-        )  # fmt: skip
-
     # -- what handles ask ----------------------------------------------------------
 
     async def start(self, saga_id: UUID) -> None:
@@ -432,6 +420,12 @@ class Sec:
         self._opened()
         actions = self._registry.by_name
         return await plan_of(self._store, self._definitions, actions, saga_id, request)
+
+    def _check_open(self) -> None:
+        self._opened()
+
+    async def _orders_changed(self) -> None:
+        await self._accepting().obeying.sweep()
 
     async def _carry_out(self, command: InboxCommand) -> None:
         """Do one command of another process."""

@@ -62,6 +62,7 @@ class Starting:
             if here:
                 self._check_actions(dag)
             execution.journal.record(StartRequested())
+            driving.obey(execution)
             if driving.has_room() and (here or not self._registry.missing_for(dag)):
                 execution.decide()
                 await asyncio.shield(driving.launch(execution))
