@@ -110,8 +110,7 @@ def test_results_are_checked_before_they_are_stored() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"no_undo": "pivot"}, 'no_undo="pivot" is not available yet'),
-        ({"no_undo": "maybe"}, "no_undo='maybe' is not known"),
+        ({"no_undo": "maybe"}, "no_undo='maybe' must be"),
         ({"limit": 0}, "limit=0 must be a whole number from 1"),
         ({"limit": True}, "limit=True must be a whole number from 1"),
     ],

@@ -42,7 +42,8 @@ MEANT = 'did you mean "amount"?'
 NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
 SAY_WHICH = (
     "give it an undo, or say read_only=True (it has no effect), "
-    'no_undo="harmless" (its effect may stay) or no_undo="ask" (a person decides)'
+    'no_undo="harmless" (its effect may stay), no_undo="ask" (a person decides) '
+    'or no_undo="pivot" (the point of no return), or let it come after a pivot'
 )
 
 

@@ -59,6 +59,7 @@ class _Read:
     nodes: list[_Node]
     requested: bool = False
     turned: bool = False
+    forward_only: bool = False
     finished: bool = False
     stuck: set[int] = field(default_factory=set[int])
 
@@ -92,7 +93,7 @@ def _asking(dag: Dag, read: _Read) -> set[int]:
 
 
 def _read(dag: Dag, log: Sequence[Event]) -> _Read:
-    read = _Read([_Node() for _ in dag.nodes])
+    read = _Read([_Node() for _ in dag.nodes], forward_only=dag.forward_only)
     for event in log:
         match event:
             case StartRequested():
@@ -115,9 +116,14 @@ def _read(dag: Dag, log: Sequence[Event]) -> _Read:
                 read.nodes[node].undo_not_before = at_ms
             case Succeeded(node):
                 read.nodes[node].succeeded = True
+                read.forward_only = read.forward_only or dag.nodes[node].undoing is Undoing.PIVOT
             case Failed(node, _, effect):
-                read.turned = True
                 read.nodes[node].effect = effect
+                pivot = dag.nodes[node].undoing is Undoing.PIVOT
+                if read.forward_only or (pivot and effect is Effect.POSSIBLE):
+                    read.stuck.add(node)
+                    continue
+                read.turned = True
                 if effect is Effect.POSSIBLE and is_stuck_when_unknown(dag.nodes[node]):
                     read.stuck.add(node)
             case UndoStarted(node):
@@ -137,7 +143,7 @@ def _dos(dag: Dag, read: _Read) -> set[Command]:
     return {
         _do(dag, read, index)
         for index, node in enumerate(read.nodes)
-        if not (dag.nodes[index].kind.is_marker or node.succeeded)
+        if not (dag.nodes[index].kind.is_marker or node.succeeded or index in read.stuck)
         and all(passed[parent] for parent in dag.parents[index])
     }
 

@@ -144,6 +144,34 @@ def named() -> dict[str, Dag]:
     }
 
 
+def with_pivot(dag: Dag, place: int, *, atomic: frozenset[int]) -> Iterator[Dag]:
+    """Yield the same shape with a point of no return at its `place`-th node that can be one."""
+    found = [
+        index
+        for index, node in enumerate(dag.nodes)
+        if node.kind is NodeKind.ACTION
+        and not any(
+            other.kind is NodeKind.ACTION
+            and each != index
+            and not (dag.depends_on(index, each) or dag.depends_on(each, index))
+            for each, other in enumerate(dag.nodes)
+        )
+    ]
+    if not found:
+        return
+    pivot = found[place % len(found)]
+    nodes = list(dag.nodes)
+    for index, node in enumerate(nodes):
+        if node.kind is NodeKind.ACTION:
+            behind = dag.depends_on(index, pivot)
+            undoing = Undoing.NEVER if behind else Undoing.ANY
+            nodes[index] = replace(node, atomic=False, undoing=undoing)
+    is_atomic = place % 2 == 1 or pivot in atomic
+    nodes[pivot] = replace(nodes[pivot], atomic=is_atomic, undoing=Undoing.PIVOT)
+    on_stuck = OnStuck.HALT if place % 3 == 0 else OnStuck.CONTINUE
+    yield replace(dag, nodes=tuple(nodes), on_stuck=on_stuck)
+
+
 def with_contracts(
     dag: Dag,
     pattern: Sequence[Contract],

@@ -41,6 +41,7 @@ from tests.recovery.shapes import (
     named,
     small,
     with_contracts,
+    with_pivot,
 )
 from tests.recovery.walker import (
     BROKEN,
@@ -130,6 +131,10 @@ def cases(dag: Dag) -> Iterator[Case]:
         siblings = Siblings.CANCEL if turn % 3 == 0 else Siblings.FINISH
         yield with_contracts(dag, PATTERNS[turn % len(PATTERNS)], siblings=siblings), script
         turn += 1
+    for place, script in enumerate([*failures(dag), *retries(dag)]):
+        # A plain pivot that was interrupted cannot say any more that it had no effect.
+        failing = frozenset(node for node, how in script.dos.items() if how is Do.NONE)
+        yield from ((other, script) for other in with_pivot(dag, place, atomic=failing))
     for script in undo_failures(dag):
         on_stuck = OnStuck.HALT if turn % 2 else OnStuck.CONTINUE
         siblings = Siblings.CANCEL if turn % 3 == 0 else Siblings.FINISH
@@ -271,7 +276,8 @@ def certain(case: Case) -> bool:
         how is Do.POSSIBLE and is_stuck_when_unknown(dag.nodes[node])
         for node, how in script.dos.items()
     )
-    asks = script.dos and any(node.undoing is Undoing.ASK for node in dag.nodes)
+    stops = {Undoing.ASK, Undoing.PIVOT}
+    asks = script.dos and any(node.undoing in stops for node in dag.nodes)
     return not (script.bad_undos or unknown or asks)
 
 

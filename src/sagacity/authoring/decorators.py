@@ -19,8 +19,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
 
-_NO_UNDO: Final = ("harmless", "ask")
-_NOT_YET: Final = ("pivot",)
+_NO_UNDO: Final = ("harmless", "ask", "pivot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ def action(
     version: str = "1",
     atomic: bool = False,
     read_only: bool = False,
-    no_undo: Literal["harmless", "ask"] | None = None,
+    no_undo: Literal["harmless", "ask", "pivot"] | None = None,
     limit: int | None = None,
     retry: Retry = ...,
     undo_retry: Retry = ...,
@@ -118,12 +117,13 @@ def action(
       A stored saga runs only with the same of both.
     * `atomic=True`: an exception from the function means that it had no effect.
     * `read_only=True`: it has no effect; `no_undo="harmless"`: its effect may stay;
-      `no_undo="ask"`: unwinding stops there until a person has decided. All others
-      need an undo, one that accepts an unknown outcome unless atomic.
+      `no_undo="ask"`: unwinding stops there until a person has decided; `no_undo="pivot"`:
+      the point of no return: once it has succeeded, nothing is undone any more. All others
+      need an undo, one that accepts an unknown outcome unless atomic; behind a pivot none do.
     * `limit`: how many of its attempts run at once in one coordinator.
     * `retry`: how it is retried after a failure or an unknown outcome (not at all, unless
-      it is said); `undo_retry`: how its undo is (until it succeeds or raises `UndoFailed`,
-      after 1 s, 2 s, 4 s, ... up to a minute).
+      it is said; behind a pivot until it succeeds); `undo_retry`: how its undo is (until it
+      succeeds or raises `UndoFailed`, after 1 s, 2 s, 4 s, ... up to a minute).
     * `timeout`, `undo_timeout`: seconds that an attempt may take; then its outcome is unknown.
       A coroutine is cancelled; a plain function goes on in its thread, and nothing else is
       tried of that node until it has ended.
@@ -134,10 +134,8 @@ def action(
     Raises:
         ValueError: an option has a value that it cannot have.
     """
-    if no_undo in _NOT_YET:
-        raise ValueError(f'no_undo="{no_undo}" is not available yet; "harmless" and "ask" are')
     if no_undo is not None and no_undo not in _NO_UNDO:
-        raise ValueError(f'no_undo={no_undo!r:.40} is not known; "harmless" and "ask" are')
+        raise ValueError(f'no_undo={no_undo!r:.40} must be "harmless", "ask" or "pivot"')
     if limit is not None and (type(limit) is not int or limit < 1):
         raise ValueError(f"limit={limit!r:.40} must be a whole number from 1")
     for what, policy in (("retry", retry), ("undo_retry", undo_retry)):
@@ -172,6 +170,7 @@ class SagaDecorator:
     siblings: str
     on_stuck: str
     dynamic: bool
+    forward_only: bool
     actions: tuple[object, ...] | None
 
     @overload
@@ -190,6 +189,7 @@ class SagaDecorator:
             siblings=self.siblings,
             on_stuck=self.on_stuck,
             dynamic=self.dynamic,
+            forward_only=self.forward_only,
             actions=self.actions,
         )
         return Saga(function, options, names)
@@ -207,6 +207,7 @@ def saga(
     siblings: Literal["finish", "cancel"] = "finish",
     on_stuck: Literal["continue", "halt"] = "continue",
     dynamic: bool = False,
+    forward_only: bool = False,
     actions: Iterable[object] | None = None,
 ) -> SagaDecorator: ...
 def saga(
@@ -218,6 +219,7 @@ def saga(
     siblings: str = "finish",
     on_stuck: str = "continue",
     dynamic: bool = False,
+    forward_only: bool = False,
     actions: Iterable[object] | None = None,
 ) -> Any:
     """Declare a function a saga: a plain one, with no or one parameter, its params.
@@ -231,6 +233,8 @@ def saga(
     * `dynamic=True`: it is run at each create instead, with the real params, so that
       the shape may depend on them; `actions` are then all actions (and sagas) that it
       may use, if they cannot be seen from its code.
+    * `forward_only=True`: it is never undone, as behind a pivot from the start: its actions
+      need no undos, and what fails is tried until it succeeds or a person decides.
 
     Raises:
         DagError: with all mistakes that could be found.
@@ -241,6 +245,7 @@ def saga(
         siblings,
         on_stuck,
         dynamic,
+        forward_only,
         None if actions is None else tuple(actions),
     )
     if function is None:

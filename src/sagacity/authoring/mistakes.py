@@ -46,17 +46,25 @@ class Mistakes:
 
     def add(self, text: str, *, node: str = "", parameter: str = "") -> None:
         """Take a mistake down."""
+        self._texts[self._told(text, node, parameter)] = None
+
+    def _told(self, text: str, node: str, parameter: str) -> str:
         where = f'saga "{self.saga_name}"'
         if node:
             where += f', node "{node}"'
         if parameter:
             where += f', parameter "{parameter}"'
-        self._texts[f"{where}: {text}"] = None
+        return f"{where}: {text}"
 
     def add_flaws(self, flaws: Iterable[Flaw], *, node: str = "") -> None:
         """Take down what is wrong with a function of this saga."""
         for flaw in flaws:
             self.add(flaw.text, node=node, parameter=flaw.parameter)
+
+    def retract_flaws(self, flaws: Iterable[Flaw], *, node: str) -> None:
+        """Strike out flaws that turned out to do no harm where the node stands."""
+        for flaw in flaws:
+            self._texts.pop(self._told(flaw.text, node, flaw.parameter), None)
 
     def add_all_of(self, error: DagError) -> None:
         """Take down what core found; its texts name nodes and not the saga."""

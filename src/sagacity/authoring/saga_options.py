@@ -22,6 +22,7 @@ class SagaOptions:
     siblings: str
     on_stuck: str
     dynamic: bool
+    forward_only: bool
     actions: tuple[object, ...] | None
 
 

@@ -229,6 +229,7 @@ class Saga(Generic[P, R_co]):
             siblings=choice_of(Siblings, self._options.siblings),
             on_stuck=choice_of(OnStuck, self._options.on_stuck),
             dynamic=self.is_dynamic,
+            forward_only=self._options.forward_only,
         )
 
     def _learn_result(self, output: Any) -> None:

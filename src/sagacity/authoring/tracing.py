@@ -54,6 +54,8 @@ class Trace:
         self._given: Final = given
         self._constants: Final[dict[Json, Const]] = {}
         self._parents: Final = ParentSets(self._draft)
+        self._doubtful: Final[list[tuple[int, str, TypedAction]]] = []
+        """Nodes that can only stand where nothing is undone: told, and perhaps forgiven."""
 
     def params(self, type_: Any, name: str) -> Reference:
         """Return the reference to the saga's params."""
@@ -69,6 +71,7 @@ class Trace:
         """Add a node that runs `action`; return the reference to its output."""
         name = self._take_name(chosen.node, action.name)
         self._check_action(action, name)
+        self.mistakes.add_flaws(action.undo_flaws, node=name)
         inputs: dict[str, Binding] = {}
         groups = [self._after(chosen.after, name)]
         bound, flaws = read_call(action.name, action.signature.parameters, args, kwargs)
@@ -91,6 +94,8 @@ class Trace:
             inputs=inputs,
         )
         index = self._draft.add(node, self._parents.of(groups))
+        if action.undo_flaws:
+            self._doubtful.append((index, name, action))
         return self._output(index, action.signature.result.type, name)
 
     def add_inner_action(self, action: TypedAction) -> None:
@@ -139,6 +144,7 @@ class Trace:
         siblings: Siblings,
         on_stuck: OnStuck,
         dynamic: bool,
+        forward_only: bool,
     ) -> Dag:
         """Return the DAG that was traced; `output` is what the saga function returned.
 
@@ -148,6 +154,7 @@ class Trace:
         if not self._draft.nodes:
             self.mistakes.add("it has no nodes: its function calls no .node(...)")
         binding = self._bind_output(output, wanted)
+        self._forgive_undos(forward_only=forward_only)
         self._close()
         dag: Dag | None = None
         if not self.mistakes:
@@ -159,6 +166,7 @@ class Trace:
                     siblings=siblings,
                     on_stuck=on_stuck,
                     dynamic=dynamic,
+                    forward_only=forward_only,
                 )
             except DagError as error:
                 self.mistakes.add_all_of(error)
@@ -166,9 +174,20 @@ class Trace:
             raise self.mistakes.error()
         return dag
 
+    def _forgive_undos(self, *, forward_only: bool) -> None:
+        """Keep of what cannot be taken back only what may have to be; each action once."""
+        behind = self._draft.behind_pivots() if self._doubtful else ()
+        told: set[str] = set()
+        for index, name, action in self._doubtful:
+            if forward_only or index in behind or action.name in told:
+                self.mistakes.retract_flaws(action.undo_flaws, node=name)
+            else:
+                told.add(action.name)
+
     def broken_by(self, mistake: str, kind: type[DagError] = DagError) -> DagError:
         """Return the error of a run that ended early, with all mistakes until then."""
         self.mistakes.add(mistake)
+        self._forgive_undos(forward_only=False)
         self._close()
         return self.mistakes.error(kind)
 

@@ -60,6 +60,8 @@ class TypedAction:
     label: str
     signature: Signature
     flaws: tuple[Flaw, ...]
+    undo_flaws: tuple[Flaw, ...]
+    """What is wrong with its contract where it may have to be taken back."""
     _encode: Callable[[Any], Json]
     _decoders: Mapping[str, Callable[[Json], Any]]
     _required: frozenset[str]
@@ -133,7 +135,7 @@ def typed_action(
     function: Callable[..., Any], options: ActionOptions, signature: Signature, undo: Undo | None
 ) -> TypedAction:
     """Put an action together; what is wrong with it is in `flaws`."""
-    undoing, contract_flaws = _contract(options, undo)
+    undoing, contract_flaws, undo_flaws = _contract(options, undo)
     if not 1 <= len(options.name) <= MAX_NAME_CHARS:
         contract_flaws.append(Flaw(f"an action's name has 1 to {MAX_NAME_CHARS} characters"))
     parameters = signature.parameters.values()
@@ -163,6 +165,7 @@ def typed_action(
             *([] if undo is None else undo.flaws),
             *contract_flaws,
         ),
+        undo_flaws=tuple(undo_flaws),
         _encode=signature.result.codec.encode,
         _decoders={each.name: each.value.codec.decode for each in parameters},
         _required=frozenset(each.name for each in parameters if each.default is REQUIRED),
@@ -172,12 +175,26 @@ def typed_action(
 
 _SAYS_WHICH: Final = (
     "give it an undo, or say read_only=True (it has no effect), "
-    'no_undo="harmless" (its effect may stay) or no_undo="ask" (a person decides)'
+    'no_undo="harmless" (its effect may stay), no_undo="ask" (a person decides) '
+    'or no_undo="pivot" (the point of no return), or let it come after a pivot'
 )
 
 
-def _contract(options: ActionOptions, undo: Undo | None) -> tuple[Undoing, list[Flaw]]:
-    """Return the undo contract of the node; a node without an undo must say which it is."""
+_MEETS_NO_UNKNOWN: Final = (
+    'the undo of action "{}" cannot meet an unknown outcome (a time-out, a crash in '
+    "the middle): let it take `output: X | None`, or, where the result may be None anyway, "
+    "declare it with @action.undo(unknown=True); or say atomic=True if an exception from "
+    "the action means that it had no effect"
+)
+_NO_UNDO: Final = {"ask": Undoing.ASK, "pivot": Undoing.PIVOT}
+
+
+def _contract(options: ActionOptions, undo: Undo | None) -> tuple[Undoing, list[Flaw], list[Flaw]]:
+    """Return the undo contract of the node, and what is wrong with it.
+
+    The last of the three is wrong only where the node may have to be taken back: there a
+    node without an undo must say which it is.
+    """
     name = options.name
     says = [
         text
@@ -188,22 +205,14 @@ def _contract(options: ActionOptions, undo: Undo | None) -> tuple[Undoing, list[
         if said
     ]
     if says and undo is not None:
-        return Undoing.NOTHING, [
-            Flaw(f'action "{name}" says {" and ".join(says)} and has an undo: drop one of them')
-        ]
+        both = f'action "{name}" says {" and ".join(says)} and has an undo: drop one of them'
+        return Undoing.NOTHING, [Flaw(both)], []
     if says:
-        return Undoing.ASK if options.no_undo == "ask" else Undoing.NOTHING, []
+        return _NO_UNDO.get(options.no_undo or "", Undoing.NOTHING), [], []
     if undo is None:
-        return Undoing.KNOWN, [Flaw(f'action "{name}" has no undo: {_SAYS_WHICH}')]
+        return Undoing.NEVER, [], [Flaw(f'action "{name}" has no undo: {_SAYS_WHICH}')]
     if undo.accepts_unknown:
-        return Undoing.ANY, []
+        return Undoing.ANY, [], []
     if options.atomic:
-        return Undoing.KNOWN, []
-    return Undoing.KNOWN, [
-        Flaw(
-            f'the undo of action "{name}" cannot meet an unknown outcome (a time-out, a crash in '
-            "the middle): let it take `output: X | None`, or, where the result may be None anyway, "
-            "declare it with @action.undo(unknown=True); or say atomic=True if an exception from "
-            "the action means that it had no effect"
-        )
-    ]
+        return Undoing.KNOWN, [], []
+    return Undoing.KNOWN, [], [Flaw(_MEETS_NO_UNKNOWN.format(name))]

@@ -10,14 +10,21 @@ import click
 from sagacity.authoring import Saga, collecting_mistakes
 from sagacity.cli.documenting import graph_document
 from sagacity.cli.exit_codes import FAILED, SUCCEEDED
+from sagacity.cli.graphs.failures import failure_lines
 from sagacity.cli.graphs.outline import outline_lines
-from sagacity.cli.json_documents import CheckDocument, CheckedSagaDocument, UnfinishedDocument
+from sagacity.cli.json_documents import (
+    CheckDocument,
+    CheckedSagaDocument,
+    ConsequencesDocument,
+    UnfinishedDocument,
+)
 from sagacity.cli.loading import Code, code_of, load_module
 from sagacity.cli.options import json_option
 from sagacity.cli.output import emit, standard_output_kept
 from sagacity.cli.stores import reading
 from sagacity.cli.text import counted, safe, safe_lines
 from sagacity.core.actions import ActionRegistry
+from sagacity.core.consequences import consequences_of
 from sagacity.errors import DagError, TraceError
 from sagacity.ports.store import FINAL, MAX_PAGE, SagaStatus
 
@@ -40,9 +47,9 @@ _UNFINISHED: Final = [status for status in SagaStatus if status not in FINAL]
 def check(*, modules: tuple[str, ...], store: str | None, as_json: bool) -> int:
     """Check the DAG of every saga of a module.
 
-    Lists the nodes of each saga, what they wait for and how they are undone, and all
-    mistakes of all sagas. Exit code 1 if there are any, or if --store has unfinished
-    sagas that this code cannot run.
+    Lists the nodes of each saga, what they wait for and how they are undone, what a
+    failure of each leads to, and all mistakes of all sagas. Exit code 1 if there are any,
+    or if --store has unfinished sagas that this code cannot run.
     """
     with standard_output_kept():
         code, mistakes = _collected(modules)
@@ -93,6 +100,12 @@ def _checked(saga: Target) -> CheckedSagaDocument:
         version=saga.version,
         dynamic=isinstance(saga, Saga) and saga.is_dynamic,
         nodes=None if dag is None else graph_document(dag, None).nodes,
+        failures=None
+        if dag is None
+        else [
+            ConsequencesDocument(each.path, each.failed.value, each.unknown.value, list(each.asks))
+            for each in consequences_of(dag)
+        ],
         mistakes=mistakes,
     )
 
@@ -128,6 +141,7 @@ def _print(document: CheckDocument, code: Code) -> None:
         else:
             dag = saga.dag if isinstance(saga, Saga) else saga
             click.echo("\n".join(outline_lines(dag)))
+            click.echo("\n".join(failure_lines(dag)))
         click.echo()
     _print_list(document.mistakes)
     for unfinished in document.unfinished:

@@ -28,6 +28,7 @@ _VERBS: Final = {
     StuckReason.UNDO_FAILED: ("retry", "skip"),
     StuckReason.OUTCOME_UNKNOWN: ("retry", "set-output", "skip"),
     StuckReason.ASKS: ("skip",),
+    StuckReason.FORWARD_FAILED: ("retry", "set-output"),
 }
 _MODULE: Final = "MODULE"
 """What stands in a command for the module of a saga, which no store knows."""

@@ -193,6 +193,16 @@ class GraphDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsequencesDocument:
+    """What a failure of an action leads to, when its retries are spent."""
+
+    path: Annotated[str, "of the node"]
+    failed: Annotated[str, "if it is known to have had no effect"]
+    unknown: Annotated[str, "if it may have had one"]
+    asks: Annotated[list[str], "nodes at which the unwinding stops until a person has decided"]
+
+
+@dataclass(frozen=True, slots=True)
 class CheckedSagaDocument:
     """A saga of a module, checked."""
 
@@ -200,6 +210,9 @@ class CheckedSagaDocument:
     version: Annotated[str, "of its definition"]
     dynamic: Annotated[bool, "whether its DAG depends on its params"]
     nodes: Annotated[list[GraphNodeDocument] | None, "null if the saga is dynamic, or has mistakes"]
+    failures: Annotated[
+        list[ConsequencesDocument] | None, "of each action; null if the saga is dynamic"
+    ]
     mistakes: Annotated[list[str], "empty if there are none"]
 
 

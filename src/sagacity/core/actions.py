@@ -126,10 +126,10 @@ class ActionFunc:
 
     Steno's contract: atomic (an exception means no effect), and without an undo
     there is nothing to take back (Steno's no-op undo). Neither is retried unless it is
-    given a policy. Time-outs are seconds.
+    given a policy. Time-outs are seconds. `no_undo` is as in `@action`, for one without an undo.
 
     Raises:
-        ValueError: a time-out is not above 0.
+        ValueError: a time-out is not above 0, or `no_undo` is said of one that has an undo.
     """
 
     name: str
@@ -141,6 +141,7 @@ class ActionFunc:
     undo_retry: Retry = ONCE
     timeout: float | None = None
     undo_timeout: float | None = None
+    no_undo: str | None = None
     atomic: bool = field(init=False, default=True)
     undoing: Undoing = field(init=False)
     do_blocks: bool = field(init=False)
@@ -151,11 +152,23 @@ class ActionFunc:
         check_timeout("timeout", self.timeout)
         check_timeout("undo_timeout", self.undo_timeout)
         put = object.__setattr__
-        put(self, "undoing", Undoing.NOTHING if self.undo is None else Undoing.KNOWN)
+        put(self, "undoing", self._contract())
         if self.undo is None:
             put(self, "undo", _take_nothing_back)
         put(self, "do_blocks", not is_async(self.do))
         put(self, "undo_blocks", not is_async(self.undo))
+
+    def _contract(self) -> Undoing:
+        if self.no_undo not in _NO_UNDO:
+            raise ValueError(
+                f'action "{self.name}": no_undo={self.no_undo!r:.40} must be "harmless", "ask" '
+                'or "pivot"'
+            )
+        if self.undo is None:
+            return _NO_UNDO[self.no_undo]
+        if self.no_undo is not None:
+            raise ValueError(f'action "{self.name}" says no_undo="{self.no_undo}" and has an undo')
+        return Undoing.KNOWN
 
     def do_arguments(self, inputs: Mapping[str, Json]) -> Mapping[str, Any]:
         """Pass bound inputs by name, as plain JSON values (there are none by default)."""
@@ -172,6 +185,14 @@ class ActionFunc:
 
     def check_output(self, output: Json) -> None:
         """Take any JSON: there is no type to check it against."""
+
+
+_NO_UNDO: Final[Mapping[str | None, Undoing]] = {
+    None: Undoing.NOTHING,
+    "harmless": Undoing.NOTHING,
+    "ask": Undoing.ASK,
+    "pivot": Undoing.PIVOT,
+}
 
 
 async def _take_nothing_back(_ctx: Any) -> None:

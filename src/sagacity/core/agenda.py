@@ -41,6 +41,10 @@ class StuckReason(StrEnum):
     UNDO_FAILED = "undo_failed"
     OUTCOME_UNKNOWN = "outcome_unknown"
     ASKS = "asks"
+    FORWARD_FAILED = "forward_failed"
+
+
+_FORWARD_FAILED: Final = StuckReason.FORWARD_FAILED
 
 
 class Agenda(SagaData):
@@ -51,6 +55,7 @@ class Agenda(SagaData):
         "_live_children",
         "agenda",
         "direction",
+        "forward_only",
         "interrupted",
         "started",
         "status",
@@ -65,6 +70,8 @@ class Agenda(SagaData):
         count = len(dag.nodes)
         self.started = False
         self.direction = Direction.FORWARD
+        self.forward_only = dag.forward_only
+        """Whether a point of no return is behind it, and nothing is undone any more."""
         self.status: list[NodeStatus] = [_NEVER_STARTED] * count
         self.unmet: list[int] = list(dag.indegrees)
         self.interrupted: set[int] = set()
@@ -99,6 +106,8 @@ class Agenda(SagaData):
         if self.direction is Direction.UNWINDING:
             self._undo_if_free(node)
             return
+        if self.dag.pivots and node in self.dag.pivots:
+            self.forward_only = True
         stack = [node]
         markers, unmet, children = self.dag.markers, self.unmet, self.dag.children
         while stack:
@@ -142,6 +151,10 @@ class Agenda(SagaData):
         for node in [each for each in self.waiting if self.status[each] is _NEVER_STARTED]:
             del self.waiting[node]
         self.agenda = list(self.waiting)
+        for node in [each for each, why in self.stuck_on.items() if why is _FORWARD_FAILED]:
+            del self.stuck_on[node]
+            if self.status[node] is NodeStatus.FAILED:
+                self._settle(node)
         for node in list(self._frontier):
             if self.started and self.dag.markers[node]:
                 self.status[node] = NodeStatus.UNDONE
@@ -157,6 +170,8 @@ class Agenda(SagaData):
         what = self.dag.nodes[node]
         if status in (_SUCCEEDED, _UNKNOWN) and what.undoing is Undoing.ASK:
             self.stuck_on[node] = StuckReason.ASKS
+        elif status in (_SUCCEEDED, _UNKNOWN) and what.undoing is Undoing.PIVOT:
+            self.stuck_on[node] = StuckReason.OUTCOME_UNKNOWN
         elif status is _SUCCEEDED:
             self._enlist(node)
         elif status is _UNKNOWN:

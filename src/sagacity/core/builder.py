@@ -69,13 +69,15 @@ class DagBuilder:
         version: str = "1",
         siblings: str = "finish",
         on_stuck: str = "continue",
+        forward_only: bool = False,
     ) -> None:
-        """Begin a saga; `siblings` and `on_stuck` as in `@saga`."""
+        """Begin a saga; the options are as in `@saga`."""
         self._name: Final = saga_name
         self._version: Final = version
         self._mistakes: list[str] = []
         self._siblings = self._choice(Siblings, "siblings", siblings)
         self._on_stuck = self._choice(OnStuck, "on_stuck", on_stuck)
+        self._forward_only: Final = forward_only
         self._draft = DagDraft()
         self._names: dict[str, int] = {}
         self._roots: list[int] = []
@@ -145,6 +147,7 @@ class DagBuilder:
             # Constants stand for inputs here (a subsaga's params are one): they differ
             # from saga to saga, and must not make each saga's definition a new one.
             dynamic=True,
+            forward_only=self._forward_only,
         )
 
     def _add(self, spec: NodeSpec, before: Sequence[int]) -> tuple[int, int]:

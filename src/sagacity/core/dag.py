@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 from sagacity.core import paths
 from sagacity.core.bindings import OutputOf, leaves
 from sagacity.core.dag_mistakes import dataflow_mistakes, name_mistakes, shape_mistakes
-from sagacity.core.nodes import NodeKind
+from sagacity.core.nodes import NodeKind, Undoing
+from sagacity.core.pivots import pivot_mistakes
 from sagacity.errors import DagError, LogCorrupt, NoSuchNode
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Dag:
     siblings: Siblings = Siblings.FINISH
     on_stuck: OnStuck = OnStuck.CONTINUE
     dynamic: bool = False  # constants differ between sagas of this shape
+    forward_only: bool = False  # it is beyond the point of no return from the start
     parents: tuple[tuple[int, ...], ...] = field(init=False)
     children: tuple[tuple[int, ...], ...] = field(init=False)
     paths: tuple[str, ...] = field(init=False)  # empty for markers
@@ -94,7 +96,7 @@ class Dag:
         for position, node in enumerate(order):
             rank[node] = position
         put(self, "rank", tuple(rank))
-        mistakes = name_mistakes(self) + dataflow_mistakes(self)
+        mistakes = name_mistakes(self) + pivot_mistakes(self) + dataflow_mistakes(self)
         if mistakes:
             raise DagError(self.name, mistakes)
 
@@ -121,6 +123,13 @@ class Dag:
     def markers(self) -> tuple[bool, ...]:
         """For each node, whether it is a marker."""
         return tuple(node.kind.is_marker for node in self.nodes)
+
+    @cached_property
+    def pivots(self) -> frozenset[int]:
+        """The points of no return."""
+        return frozenset(
+            index for index, node in enumerate(self.nodes) if node.undoing is Undoing.PIVOT
+        )
 
     @cached_property
     def indegrees(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sagacity.core import paths
 from sagacity.core.bindings import Const, OutputOf, ParamsOf, is_too_deep, leaves
-from sagacity.core.nodes import NodeKind, Undoing
+from sagacity.core.nodes import NodeKind
 from sagacity.core.values import MAX_DEPTH
 
 if TYPE_CHECKING:
@@ -74,10 +74,6 @@ def name_mistakes(dag: Dag) -> list[str]:
             continue
         if path in seen:
             mistakes.append(f'node "{path}": the name is used more than once')
-        if node.undoing is Undoing.KNOWN and not node.atomic:
-            mistakes.append(
-                f'node "{path}": its undo cannot meet an unknown outcome and it is not atomic'
-            )
         seen.add(path)
     return mistakes
 

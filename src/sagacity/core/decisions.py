@@ -69,8 +69,7 @@ def judge_decision(state: SagaState, verb: Verb, node: int = NO_NODE) -> Verdict
         case Verb.UNPAUSE:
             return _ALLOWED if state.paused else Verdict(Answer.NO_OP, "it is not paused")
         case Verb.ABORT:
-            unwinds = state.direction is Direction.UNWINDING
-            return Verdict(Answer.NO_OP, "it unwinds already") if unwinds else _ALLOWED
+            return _of_abort(state)
         case Verb.ABANDON:
             return _of_abandon(state)
         case Verb.RETRY if node == NO_NODE:
@@ -89,6 +88,20 @@ def retriable(state: SagaState) -> list[int]:
     waiting = [node for node in state.retrying if node in state.waiting]
     stuck = [node for node, why in state.stuck_on.items() if why is not StuckReason.ASKS]
     return sorted({*stuck, *waiting})
+
+
+def _of_abort(state: SagaState) -> Verdict:
+    if state.direction is Direction.UNWINDING:
+        return Verdict(Answer.NO_OP, "it unwinds already")
+    if state.forward_only:
+        return Verdict(Answer.REFUSED, "its point of no return is behind it: it only goes forward")
+    pivot = state.pivot_at_stake()
+    if pivot is None:
+        return _ALLOWED
+    name = state.dag.paths[pivot]
+    return Verdict(
+        Answer.REFUSED, f'its point of no return, node "{name}", may have had its effect already'
+    )
 
 
 def _of_abandon(state: SagaState) -> Verdict:
@@ -110,10 +123,16 @@ def _of_node(state: SagaState, verb: Verb, node: int) -> Verdict:
         case Verb.RETRY:
             fits, wanted = stuck is not None or waits, "neither stuck nor waits for a retry"
         case Verb.SKIP:
-            fits = stuck is not None or (waits and undoing)
-            wanted = "neither stuck nor has an undo that waits for a retry"
+            forward = stuck is StuckReason.FORWARD_FAILED
+            fits = (stuck is not None and not forward) or (waits and undoing)
+            wanted = (
+                "is behind the point of no return, where nothing is undone: set its output"
+                if forward
+                else "neither stuck nor has an undo that waits for a retry"
+            )
         case _:
-            fits = stuck is StuckReason.OUTCOME_UNKNOWN or (waits and not undoing)
+            unknown = stuck in (StuckReason.OUTCOME_UNKNOWN, StuckReason.FORWARD_FAILED)
+            fits = unknown or (waits and not undoing)
             wanted = "has no unknown outcome, nor an action that waits for a retry"
     if fits:
         return _ALLOWED

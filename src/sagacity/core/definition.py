@@ -35,8 +35,11 @@ class Definition:
 
 def definition_of(dag: Dag) -> Definition:
     """Return what is stored of `dag`; equal DAGs give equal documents."""
+    # Members that have their default are left out, so that older builds read what they can run.
+    rare = {"forward_only": True} if dag.forward_only else {}
     document = orjson.dumps(
         {
+            **rare,
             "format": FORMAT,
             "name": dag.name,
             "version": dag.version,
@@ -113,6 +116,7 @@ def _dag(document: Any, constants: Json) -> Dag:
                 siblings=Siblings(siblings),
                 on_stuck=OnStuck(on_stuck),
                 dynamic=dynamic,
+                forward_only=_typed(document, "forward_only", default=False),
             )
         case _:
             raise LogCorrupt(f"not a definition: {document!r:.100}")
@@ -179,5 +183,5 @@ def _node(document: Any) -> Node:
 def _typed(document: dict[str, Any], name: str, default: Any) -> Any:
     value = document.get(name, default)
     if type(value) is not type(default):
-        raise LogCorrupt(f'"{name}" of a node is {value!r:.60}')
+        raise LogCorrupt(f'"{name}" of a definition is {value!r:.60}')
     return value

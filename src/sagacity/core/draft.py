@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from sagacity.core.bindings import Const, moved
 from sagacity.core.dag import Dag
-from sagacity.core.nodes import Node, NodeKind
+from sagacity.core.nodes import Node, NodeKind, Undoing
+from sagacity.core.pivots import reached
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,6 +106,16 @@ class DagDraft:
         self.connect(leaves or [start], end)
         return start, end
 
+    def behind_pivots(self) -> set[int]:
+        """Return the ids of what depends on a pivot."""
+        pivots = [index for index, node in enumerate(self.nodes) if node.undoing is Undoing.PIVOT]
+        if not pivots:
+            return set()
+        children: dict[int, list[int]] = {}
+        for parent, child in self._edges:
+            children.setdefault(parent, []).append(child)
+        return reached(pivots, lambda node: children.get(node, ()))
+
     def finish(
         self,
         name: str,
@@ -114,6 +125,7 @@ class DagDraft:
         siblings: Siblings,
         on_stuck: OnStuck,
         dynamic: bool,
+        forward_only: bool = False,
     ) -> Dag:
         """Return the finished DAG.
 
@@ -138,6 +150,7 @@ class DagDraft:
             siblings=siblings,
             on_stuck=on_stuck,
             dynamic=dynamic,
+            forward_only=forward_only,
         )
 
 

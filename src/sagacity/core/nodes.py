@@ -40,6 +40,8 @@ class Undoing(StrEnum):
     KNOWN = "known"  # has an undo that needs the output
     ANY = "any"  # has an undo that also accepts an unknown outcome
     ASK = "ask"  # no undo, and its effect must not stay unseen: a person is asked
+    PIVOT = "pivot"  # the point of no return: once it has succeeded, nothing is undone
+    NEVER = "never"  # no undo, and none is needed: it stands behind a point of no return
 
 
 @dataclass(frozen=True, slots=True)

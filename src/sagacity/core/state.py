@@ -212,6 +212,13 @@ class SagaState(Steered):
             self._end(node)
         self.retrying.pop(node, None)
         self.failures.append((node, event.error, event.effect))
+        if self.forward_only or (self.dag.pivots and self._must_go_forward(event)):
+            self.status[node] = NodeStatus.FAILED if event.effect is Effect.NONE else _UNKNOWN
+            is_pivot = not self.forward_only and node in self.dag.pivots
+            self.stuck_on[node] = (
+                StuckReason.OUTCOME_UNKNOWN if is_pivot else StuckReason.FORWARD_FAILED
+            )
+            return
         if event.effect is Effect.NONE:
             self.status[node] = NodeStatus.FAILED
             self._settle(node)
@@ -220,6 +227,20 @@ class SagaState(Steered):
         self._turn()
         if event.effect is Effect.POSSIBLE:
             self._undo_if_free(node)
+
+    def _must_go_forward(self, event: Failed) -> bool:
+        """Whether a failure cannot turn the saga, because a pivot may have had its effect."""
+        if event.node in self.dag.pivots:
+            return event.effect is Effect.POSSIBLE and self.direction is Direction.FORWARD
+        return self.pivot_at_stake() is not None
+
+    def pivot_at_stake(self) -> int | None:
+        """Return a pivot that may have had its effect, and has not succeeded."""
+        for node in self.dag.pivots:
+            begun = self.status[node] in (_STARTED, _UNKNOWN)
+            if begun and (node in self.in_flight or node in self.tainted or node in self.stuck_on):
+                return node
+        return None
 
     def _may_be_given_up(self, node: int) -> bool:
         """Whether `node` can fail between two attempts: an outcome without one in flight."""

@@ -99,6 +99,7 @@ class Steered(Agenda):
         """Let the do (of an unknown outcome) or the undo run now, with a fresh budget."""
         self.deadlines.pop(node, None)
         stuck = self.stuck_on.pop(node, None)
+        known = self.status[node] is NodeStatus.FAILED
         if stuck is None:
             self.retrying[node] = Retrying(0, self.retrying[node].error, 0)
             return
@@ -107,12 +108,14 @@ class Steered(Agenda):
             self.status[node] = _UNDO_STARTED
         else:
             self.status[node] = _STARTED
-            self.tainted.add(node)
+            if not known:
+                self.tainted.add(node)
         self.waiting[node] = None
 
     def _take_as_undone(self, node: int) -> None:
         self._leave(node)
         self.status[node] = NodeStatus.UNDONE
+        self._turn()  # a pivot that never came about
         self._settle(node)
 
     def _take_as_succeeded(self, node: int, output: Json) -> None:

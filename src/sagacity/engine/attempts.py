@@ -235,7 +235,7 @@ class Attempts:
     ) -> AttemptFailed | Failed:
         node, record = trial.node, error_record(kind, error)
         trial.saga.state.remember_begin(node, undo=False, time_ms=trial.began_ms)
-        policy = retry_policy(trial.saga.state, node, trial.action)
+        policy = retry_policy(trial.saga.state, node, trial.action, effect)
         at_ms = self._retry_at_ms(trial, policy, error)
         if at_ms is None or (policy.gone and await self._is_gone(trial, policy.gone)):
             return Failed(node, record, effect)

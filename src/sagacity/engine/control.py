@@ -72,6 +72,9 @@ def events_of(state: SagaState, decided: Decided) -> tuple[Event, ...]:
         return decided, Finished(FinalState.ABANDONED)
     if decided.verb == Verb.ABORT and state.direction is Direction.FORWARD:
         return decided, Unwinding(f"aborted by {decided.by}: {decided.reason}")
+    if decided.verb == Verb.SKIP and state.direction is Direction.FORWARD:  # a pivot
+        path = state.dag.paths[decided.node]
+        return decided, Unwinding(f'node "{path}" skipped by {decided.by}: {decided.reason}')
     return (decided,)
 
 

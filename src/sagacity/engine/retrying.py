@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from sagacity.core.events import Effect
+from sagacity.core.nodes import Undoing
+from sagacity.core.policies import ONCE, PATIENT
 from sagacity.errors import ActionFailed, InputMismatch, NoSuchInput, UndoFailed
 
 if TYPE_CHECKING:
@@ -15,9 +18,18 @@ if TYPE_CHECKING:
 log: Final = logging.getLogger("sagacity")
 
 
-def retry_policy(state: SagaState, node: int, action: Action) -> Retry:
-    """Return how the do of `node` is retried: as the node says, or else the action."""
-    return state.dag.nodes[node].retry or action.retry
+def retry_policy(state: SagaState, node: int, action: Action, effect: Effect) -> Retry:
+    """Return how the do of `node` is retried: as the node says, or else the action.
+
+    Where neither says it, what cannot be unwound is tried until it succeeds: anything behind
+    a point of no return, and the point itself once it may have had its effect.
+    """
+    what = state.dag.nodes[node]
+    policy = what.retry or action.retry
+    if policy is not ONCE:
+        return policy
+    at_stake = effect is Effect.POSSIBLE and what.undoing is Undoing.PIVOT
+    return PATIENT if state.forward_only or at_stake else policy
 
 
 def retry_at_ms(

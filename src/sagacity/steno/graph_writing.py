@@ -117,6 +117,8 @@ def _shape_reasons(dag: Dag) -> list[str]:
     if kinds[NodeKind.START] != 1 or kinds[NodeKind.END] != 1:
         return ["it has no start and end node: only what a DagBuilder built has"]
     reasons: list[str] = []
+    if dag.forward_only:
+        reasons.append("it only goes forward; in Steno every saga can be unwound")
     for index, node in enumerate(dag.nodes):
         alone = not (dag.parents[index] and dag.children[index])
         if alone and node.kind not in (NodeKind.START, NodeKind.END):
@@ -138,6 +140,8 @@ def _node_reasons(dag: Dag, index: int) -> list[str]:
             reasons.append("has an undo for unknown outcomes, which Steno does not have")
         if node.undoing is Undoing.ASK:
             reasons.append("asks a person instead of an undo; Steno would take it as undone")
+        if node.undoing in (Undoing.PIVOT, Undoing.NEVER):
+            reasons.append("is not undone because of a point of no return, which Steno has not")
         if node.version != VERSION:
             reasons.append(f"has version {node.version} of its action; Steno has no versions")
     elif node.kind is NodeKind.CONSTANT and not isinstance(node.value, Const):

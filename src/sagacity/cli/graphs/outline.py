@@ -75,6 +75,10 @@ def undo_words(node: Node) -> str:
             return "atomic, undo" if node.atomic else "undo, also if the outcome is unknown"
         case Undoing.ASK:
             return "asks a person"
+        case Undoing.PIVOT:
+            return "point of no return"
+        case Undoing.NEVER:
+            return "no undo"
 
 
 def _parents_first(places: Sequence[Place]) -> list[Place]:
