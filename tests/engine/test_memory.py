@@ -23,7 +23,7 @@ def nothing_left(sec: Sec) -> bool:
     driving = sec._open.driving
     slots = driving._env.slots
     return not (
-        driving.active or driving._waiters or driving._queue or driving._queued or driving.faults
+        driving.active or driving.waiters or driving._queue or driving._queued or driving.faults
         or sec._open.starting.busy or slots._used or slots._queue or any(slots._queues.values())
         or any(slots._used_by.values())
     )  # fmt: skip
@@ -81,7 +81,7 @@ async def test_a_run_that_is_cancelled_leaves_no_waiter(world: World) -> None:
         with pytest.raises(asyncio.CancelledError):
             await running
         assert sec._open is not None
-        assert not sec._open.driving._waiters
+        assert not sec._open.driving.waiters
         (summary,) = (await sec.list()).items
         gate.open()
         assert await sec.handle(summary.id).result() == "z"

@@ -26,6 +26,7 @@ from sagacity.engine.parking import park
 from sagacity.engine.slots import Slots
 from sagacity.engine.summaries import state_of_stored
 from sagacity.engine.tasks import TaskSet
+from sagacity.engine.waiters import Waiters, fail
 from sagacity.errors import CoordinatorClosed, NotOwner, SagacityError, StoreError
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from sagacity.core.state import SagaState
     from sagacity.engine.clock import Clock
     from sagacity.engine.definitions import Definitions
-    from sagacity.engine.handle import Ending
     from sagacity.engine.injection import Faults
     from sagacity.ports.observer import Observer, Recorded
     from sagacity.ports.store import NewSaga, SagaHead, SagaStore, StoredSaga
@@ -101,7 +101,7 @@ class Driving:
         self._queued: set[UUID] = set()
         self.reserved: set[UUID] = set()
         """At rest, and about to be changed: nobody else may load them meanwhile."""
-        self._waiters: dict[UUID, list[asyncio.Future[Ending]]] = {}
+        self.waiters: Final = Waiters()
         self._threads: Final = ThreadPoolExecutor(
             min(MAX_THREADS, max_actions), thread_name_prefix="sagacity-action"
         )
@@ -182,7 +182,7 @@ class Driving:
         first_append: asyncio.Future[None] = self._loop.create_future()
         self.active[execution.saga_id] = execution
         task = self.tasks.spawn(self._drive(execution, first_append))
-        task.add_done_callback(lambda _: _fail(first_append, _closed()))  # if it never began
+        task.add_done_callback(lambda _: fail(first_append, _closed()))  # if it never began
         return first_append
 
     def enqueue_new(self, saga: NewSaga) -> None:
@@ -198,15 +198,15 @@ class Driving:
         try:
             head = await self._store.create(saga)
         except asyncio.CancelledError:
-            self._fail_waiters(saga.id, _closed())
+            self.waiters.fail(saga.id, _closed())
             raise
         except Exception as error:  # noqa: BLE001 - a border: the caller is told
             if isinstance(error, StoreError) and await self._insistence.has_created(saga):
                 return True
-            self._fail_waiters(saga.id, error)
+            self.waiters.fail(saga.id, error)
             return False
         if head is not None:
-            self._fail_waiters(saga.id, AlreadyThereError(head))
+            self.waiters.fail(saga.id, AlreadyThereError(head))
         return head is None
 
     def launch_queued(self, execution: Execution) -> asyncio.Future[None]:
@@ -216,7 +216,7 @@ class Driving:
         """
         durable: asyncio.Future[None] = self._loop.create_future()
         task = self.tasks.spawn(self._commit_and_enqueue(execution, durable))
-        task.add_done_callback(lambda _: _fail(durable, _closed()))  # if it never began
+        task.add_done_callback(lambda _: fail(durable, _closed()))  # if it never began
         return durable
 
     async def _commit_and_enqueue(
@@ -225,10 +225,10 @@ class Driving:
         try:
             await execution.journal.commit()
         except asyncio.CancelledError:
-            _fail(durable, _closed())
+            fail(durable, _closed())
             raise
         except Exception as error:  # noqa: BLE001 - a border: the caller is told
-            _fail(durable, error)
+            fail(durable, error)
         else:
             if not durable.done():
                 durable.set_result(None)
@@ -304,7 +304,7 @@ class Driving:
         except Exception as error:  # noqa: BLE001 - a border: one saga never stops another
             self.active.pop(saga_id, None)
             self.report(saga_id, error)
-            self._fail_waiters(saga_id, error)
+            self.waiters.fail(saga_id, error)
             self._fill()
             return
         await self._drive(execution, None)
@@ -317,15 +317,15 @@ class Driving:
         except NotOwner as error:
             # Somebody else drives it now: nothing more is recorded here, nothing unwound.
             log.warning("saga %s: lost to another coordinator: %s", saga_id, error)
-            self._fail_waiters(saga_id, error)
-            _fail(first_append, error)
+            self.waiters.fail(saga_id, error)
+            fail(first_append, error)
         except asyncio.CancelledError:
-            _fail(first_append, _closed())
+            fail(first_append, _closed())
             raise
         except Exception as error:  # noqa: BLE001 - a border: one saga never stops another
             self.report(saga_id, error)
-            self._fail_waiters(saga_id, error)
-            _fail(first_append, error)
+            self.waiters.fail(saga_id, error)
+            fail(first_append, error)
         finally:
             if self.active.get(saga_id) is execution:
                 del self.active[saga_id]
@@ -336,35 +336,14 @@ class Driving:
 
     # -- who is told -------------------------------------------------------------
 
-    def waiter(self, saga_id: UUID) -> asyncio.Future[Ending]:
-        """Return a future of how the saga ends. Cancelling it harms nobody."""
-        future: asyncio.Future[Ending] = self._loop.create_future()
-        self._waiters.setdefault(saga_id, []).append(future)
-        return future
-
-    def forget_waiter(self, saga_id: UUID, future: asyncio.Future[Ending]) -> None:
-        """Nobody waits on `future` any more."""
-        waiters = self._waiters.get(saga_id)
-        if waiters and future in waiters:
-            waiters.remove(future)
-            if not waiters:
-                del self._waiters[saga_id]
-
     def _deliver(self, execution: Execution) -> None:
         if execution.state.finished is None and execution.state.stuck is None:
             return  # paused: who waits goes on waiting
-        waiters = self._waiters.pop(execution.saga_id, None)
-        if not waiters:
+        if not self.waiters.has(execution.saga_id):
             return
         ending = ending_of(execution.name, execution.state)
         assert ending is not None
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(ending)
-
-    def _fail_waiters(self, saga_id: UUID, error: Exception) -> None:
-        for waiter in self._waiters.pop(saga_id, ()):
-            _fail(waiter, error)
+        self.waiters.tell(execution.saga_id, ending)
 
     def _recorded(self, what: Recorded) -> None:
         for observer in self._observers:
@@ -417,8 +396,7 @@ class Driving:
 
     def _dismiss(self) -> None:
         """Let go of who waits and of the threads."""
-        for saga_id in list(self._waiters):
-            self._fail_waiters(saga_id, _closed())
+        self.waiters.fail_all(_closed())
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _cut_all(self) -> tuple[tuple[UUID, str], ...]:
@@ -431,12 +409,6 @@ class Driving:
 
 _LOADING: Final[Any] = object()
 """Holds a saga's place in `Driving.active` while its log is read."""
-
-
-def _fail(future: asyncio.Future[Any] | None, error: Exception) -> None:
-    if future is not None and not future.done():
-        future.set_exception(error)
-        future.exception()  # the caller may be gone: then nobody is to be warned
 
 
 def _closed() -> CoordinatorClosed:

@@ -303,7 +303,7 @@ class Sec(ForMany):
             intake, saga_id, state, events,
             now_ms=now_ms, owner=self._owner, epoch=driving.epoch,
         )  # fmt: skip
-        waiter = driving.waiter(saga_id)
+        waiter = driving.waiters.add(saga_id)
         if has_room:
             driving.launch_new(execution, saga, events)
         else:
@@ -313,7 +313,7 @@ class Sec(ForMany):
         except AlreadyThereError:
             return await self._attach(saga_id, intake)
         except asyncio.CancelledError:
-            driving.forget_waiter(saga_id, waiter)
+            driving.waiters.forget(saga_id, waiter)
             raise
         return result_of(saga_id, ending, intake.decode_output)
 
@@ -384,7 +384,7 @@ class Sec(ForMany):
         """Wait until the saga has ended or is stuck; as `Handle.wait`."""
         driving = self._driving()
         while True:
-            waiter = driving.waiter(saga_id)
+            waiter = driving.waiters.add(saga_id)
             try:
                 if saga_id not in driving.active:
                     stored = await self._store.read(saga_id)
@@ -397,7 +397,7 @@ class Sec(ForMany):
             except AlreadyThereError:
                 pass  # somebody tried to create it again; it is what it was
             finally:
-                driving.forget_waiter(saga_id, waiter)
+                driving.waiters.forget(saga_id, waiter)
 
     async def inject(self, saga_id: UUID, verb: str, node: str, counts: tuple[int, int]) -> None:
         """Inject a fault; as the `inject_` methods of `Handle`."""
