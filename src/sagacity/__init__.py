@@ -10,6 +10,7 @@ from sagacity.core.actions import ActionFunc, ActionRegistry
 from sagacity.core.builder import DagBuilder
 from sagacity.core.builder import NodeFactory as Node
 from sagacity.core.dag import Dag
+from sagacity.core.limits import Limit
 from sagacity.core.outcome import Abandoned, NodeError, Outcome, Stuck, Succeeded, Unwound
 from sagacity.core.policies import Retry
 from sagacity.core.views import EventView, NodeView, SagaSummary, SagaView
@@ -71,6 +72,7 @@ __all__ = [
     "Hold",
     "InputMismatch",
     "LeftNode",
+    "Limit",
     "LogCorrupt",
     "NoSuchInput",
     "NoSuchNode",

@@ -68,6 +68,15 @@ def test_the_program_of_the_policies_runs(tmp_path: Path) -> None:
     assert (ran.stdout, ran.stderr) == ("charged 420\n", "")
 
 
+def test_the_program_of_the_limits_runs(tmp_path: Path) -> None:
+    """Its limits fit its types."""
+    (tmp_path / "program.py").write_text("\n".join(blocks(ROOT / "docs/limits.md", "python")))
+
+    ran = run_in(tmp_path, "program.py")
+
+    assert (ran.stdout, ran.stderr) == ("charged 420\n", "")
+
+
 def test_the_state_machine_is_drawn_from_the_table() -> None:
     """`python docs/make_state_machine.py` would change nothing."""
     made = runpy.run_path(str(ROOT / "docs" / "make_state_machine.py"))

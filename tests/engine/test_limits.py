@@ -1,17 +1,23 @@
 """How much runs at once: sagas, attempts, and attempts of one action."""
 
 import asyncio
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from sagacity import ActionFailed, Sec, Succeeded, Unwound
+from sagacity import ActionFailed, Context, DagError, Sec, Succeeded, Unwound, action, saga
 from sagacity.core.builder import NodeFactory
-from sagacity.engine.slots import Slots
 from sagacity.stores.memory import MemoryStore
 from tests.engine.world import PlainAction, World, dag_of, registry_of, spawn, turns
 
 LINE = dag_of("a", "b")
+
+
+@dataclass
+class Customer:
+    id: int
 
 
 class Crowd:
@@ -46,7 +52,7 @@ async def test_no_more_attempts_run_at_once_than_allowed(world: World, limit: in
     names = [f"n{number}" for number in range(12)]
     for name in names:
         world.on(f"do {name}", crowd)
-    async with Sec(MemoryStore(), registry_of(world), max_actions=limit) as sec:
+    async with Sec(MemoryStore(), registry_of(world), max_actions=limit, undo_slots=0) as sec:
         runs = [spawn(sec.run(dag_of("a", names, "z"))) for _ in range(3)]
         await turns(100)
         assert crowd.now["all"] == limit
@@ -64,7 +70,9 @@ async def test_no_more_attempts_of_an_action_run_at_once_than_it_allows(
     action = PlainAction("narrow", crowd, world.undo, limit=limit)
     narrow = [NodeFactory.action(f"n{number}", "narrow", action) for number in range(8)]
     saga = dag_of("a", [*narrow, "free"], "z")
-    async with Sec(MemoryStore(), registry_of(world, action), max_actions=limit + 1) as sec:
+    async with Sec(
+        MemoryStore(), registry_of(world, action), max_actions=limit + 1, undo_slots=0
+    ) as sec:
         runs = [spawn(sec.run(saga)) for _ in range(3)]
         await turns(100)
         assert crowd.now["narrow"] == limit
@@ -178,7 +186,7 @@ async def test_thousands_that_wait_in_vain_are_passed_over(world: World) -> None
         raise ActionFailed("no")
 
     world.on("do p", fail)
-    async with Sec(MemoryStore(), registry_of(world), max_actions=2) as sec:
+    async with Sec(MemoryStore(), registry_of(world), max_actions=2, undo_slots=0) as sec:
         wide = await sec.create(dag_of(names, "z"))
         other = spawn(sec.run(dag_of("held", "x")))
         await held.entered.wait()
@@ -191,64 +199,160 @@ async def test_thousands_that_wait_in_vain_are_passed_over(world: World) -> None
         assert (await other, await third) == ("x", "b")
 
 
-# -- the slots themselves --------------------------------------------------------------------
+# -- keys, undos, turns ----------------------------------------------------------------------
 
 
-def actions(*limits: int | None) -> list[Any]:
-    return [
-        PlainAction(f"action {number}", print, limit=limit) for number, limit in enumerate(limits)
-    ]
+async def test_a_limit_of_an_action_with_a_key_counts_for_each_value_of_it() -> None:
+    """One attempt for a customer at once, of whatever sagas; counters go with the last one."""
+    running: Counter[int] = Counter()
+    most: Counter[int] = Counter()
+    both, opened = asyncio.Event(), asyncio.Event()
+
+    @action(no_undo="harmless", limit=1, limit_key="customer.id")
+    async def charge(ctx: Context, customer: Customer, amount: int) -> int:
+        running[customer.id] += 1
+        most[customer.id] = max(most[customer.id], running[customer.id])
+        if len(running) == 2:
+            both.set()
+        await opened.wait()
+        running[customer.id] -= 1
+        return amount
+
+    @saga
+    def order(customer: Customer) -> int:
+        charge.options(node="x").node(customer, 1)
+        return charge.options(node="y").node(customer, 2)
+
+    async with Sec(MemoryStore(), [order]) as sec:
+        handles = [await sec.create(order, Customer(id_)) for id_ in (1, 1, 2)]
+        for handle in handles:
+            await handle.start()
+        await both.wait()
+        await turns()
+        texts = [node.waits_for for each in handles for node in (await each.view()).nodes]
+        wanted = 'attempts of action "charge" (limit=1 for each customer.id), of saga '
+        assert sorted(text.replace(str(handles[0].id), "").replace(str(handles[2].id), "")
+                      for text in texts) == ["", "", *[wanted] * 4]  # fmt: skip
+        opened.set()
+        assert [await handle.result() for handle in handles] == [2] * 3
+        assert most == {1: 1, 2: 1}
+        assert sec._open is not None
+        assert sec._open.driving._env.slots.is_unused
 
 
-def test_a_slot_that_is_given_back_goes_to_who_waited_longest() -> None:
-    """First come, first served."""
-    (action,) = actions(None)
-    slots, granted = Slots(1), list[str]()
-    assert slots.try_acquire(action)
-    for name in "abc":
-        assert not slots.try_acquire(action)
-        slots.wait(action, lambda name=name: granted.append(name))  # type: ignore[misc]
-    for wanted in ("a", "ab", "abc"):
-        slots.release(action)
-        assert "".join(granted) == wanted
-    slots.release(action)
-    assert slots.try_acquire(action)
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (
+            "customer.idd",
+            'limit_key="customer.idd": Customer has no field "idd"; did you mean "id"',
+        ),
+        ("custom.id", 'limit_key="custom.id": there is no parameter "custom"; it has customer'),
+        ("customer.id.x", '"x" is not stored: a value of type int has no fields'),
+    ],
+)
+def test_a_key_that_is_no_field_is_a_mistake_of_the_saga(key: str, text: str) -> None:
+    """Told when it is declared, with what there is."""
+
+    @action(read_only=True, limit=1, limit_key=key)
+    async def look(ctx: Context, customer: Customer) -> int:
+        return 1
+
+    with pytest.raises(DagError) as raised:
+
+        @saga
+        def order(customer: Customer) -> int:
+            return look.node(customer)
+
+    assert text in str(raised.value)
 
 
-def test_an_action_at_its_limit_leaves_room_for_others() -> None:
-    """It waits for itself, and holds no slot of the coordinator while it does."""
-    narrow, free = actions(1, None)
-    slots, granted = Slots(2), list[str]()
-    assert slots.try_acquire(narrow)
-    assert not slots.try_acquire(narrow)
-    slots.wait(narrow, lambda: granted.append("narrow"))
-    assert slots.try_acquire(free)
-    assert not slots.try_acquire(free)
-    slots.wait(free, lambda: granted.append("free"))
-    slots.release(narrow)
-    assert granted == ["free"]
-    slots.release(free)
-    assert granted == ["free", "narrow"]
-    slots.release(free)
-    slots.release(narrow)
-    assert slots.try_acquire(narrow)
-    assert slots.try_acquire(free)
-    assert not slots.try_acquire(free)
+@pytest.mark.parametrize("key", ["customer", "x.id", "id.x"])
+def test_a_key_of_a_saga_that_is_no_field_is_a_mistake_too(key: str) -> None:
+    """The params have types."""
+
+    @action(read_only=True)
+    async def look(ctx: Context) -> int:
+        return 1
+
+    with pytest.raises(DagError, match=f'limit_key="{key}"'):
+
+        @saga(limit=1, limit_key=key)
+        def order(params: Customer) -> int:
+            return look.node()
+
+    with pytest.raises(DagError, match="it has no params"):
+
+        @saga(limit=1, limit_key=key)
+        def without() -> int:
+            return look.node()
 
 
-def test_a_grant_that_gives_its_slot_back_at_once_does_not_recurse() -> None:
-    """However many do so in a row."""
-    (action,) = actions(1)
-    slots, passed = Slots(1), list[int]()
-    assert slots.try_acquire(action)
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"limit": 0}, "limit=0 must be a whole number from 1"),
+        ({"limit": True}, "limit=True must be"),
+        ({"limit_key": "a"}, "give it too"),
+        ({"limit": 1, "limit_key": "a..b"}, "must be a path"),
+    ],
+)
+def test_a_limit_that_is_none_is_refused_where_it_is_said(
+    options: dict[str, Any], text: str
+) -> None:
+    """Of an action as of a saga."""
+    for decorate in (action, saga):
+        with pytest.raises(ValueError, match=text):
+            decorate(**options)
 
-    def pass_on() -> None:
-        passed.append(1)
-        slots.release(action)
 
-    for _ in range(10_000):
-        slots.wait(action, pass_on)
-    slots.release(action)
-    assert len(passed) == 10_000
-    assert slots.try_acquire(action)
-    assert not slots.try_acquire(action)
+@pytest.mark.parametrize("kept", [-1, 4, 5])
+def test_slots_for_undos_leave_some_for_dos(kept: int) -> None:
+    """Nothing could ever go forward."""
+    with pytest.raises(ValueError, match="it must be from 0 to below max_actions=4"):
+        Sec(MemoryStore(), max_actions=4, undo_slots=kept)
+
+
+@pytest.mark.parametrize("limit", [None, 1])
+async def test_undos_go_on_while_dos_hang(world: World, limit: int | None) -> None:
+    """They take neither all slots nor those of an action with a limit."""
+    hanging = world.hold("do h")
+    failing = world.hold("do z")
+    narrow = PlainAction("narrow", world.do, world.undo, limit=limit)
+
+    async def fail(ctx: Any) -> None:
+        await failing(ctx)
+        raise ActionFailed("no")
+
+    world.on("do z", fail)
+    async with Sec(MemoryStore(), registry_of(world, narrow), max_actions=4) as sec:
+        unwinding = await sec.create(dag_of(NodeFactory.action("b", "", narrow), "z"))
+        await unwinding.start()
+        await failing.entered.wait()
+        for _ in range(6):
+            handle = await sec.create(dag_of(NodeFactory.action("h", "", narrow)))
+            await handle.start()
+        await hanging.entered.wait()
+        failing.open()
+        assert isinstance(await unwinding.wait(), Unwound)
+        assert "undo b" in world.calls
+        await sec.drain(0)
+
+
+async def test_sagas_take_turns_with_the_slots(world: World) -> None:
+    """One with hundreds of nodes that could run does not hold up one with a few."""
+    gate = world.hold("do first")
+    wide = dag_of([f"w{number}" for number in range(300)], "z")
+    async with Sec(MemoryStore(), registry_of(world), max_actions=1) as sec:
+        first = spawn(sec.run(dag_of("first")))
+        await gate.entered.wait()
+        crowd = spawn(sec.run(wide))
+        await turns()
+        small = spawn(sec.run(dag_of("a", "b", "c")))
+        await turns()
+        view = await sec.get((await sec.list(state="queued")).items[-1].id)
+        assert "a slot: as many attempts run as may (max_actions=1)" in view.nodes[0].waits_for
+        gate.open()
+        assert await small == "c"
+        assert sum(call.startswith("do w") for call in world.calls) < 10
+        assert (await first, await crowd) == ("first", "z")

@@ -23,9 +23,8 @@ def nothing_left(sec: Sec) -> bool:
     driving = sec._open.driving
     slots = driving._env.slots
     return not (
-        driving.active or driving.waiters or driving._queue or driving._queued or driving.faults
-        or sec._open.starting.busy or slots._used or slots._queue or any(slots._queues.values())
-        or any(slots._used_by.values())
+        driving.active or driving.waiters or driving.faults or not driving.places.is_unused
+        or sec._open.starting.busy or not slots.is_unused
     )  # fmt: skip
 
 

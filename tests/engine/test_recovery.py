@@ -378,7 +378,7 @@ async def test_a_coordinator_that_lost_a_saga_stops_it_at_once(
         assert await sec.run(LINE) == "c"
         assert sec._open is not None
         assert handle.id not in sec._open.driving.active
-        assert sec._open.driving._env.slots._used == 0
+        assert sec._open.driving._env.slots.is_unused
 
 
 async def test_a_lost_sagas_attempts_are_cancelled(world: World) -> None:

@@ -96,6 +96,7 @@ class PlainAction:
     atomic: bool = False
     undoing: Undoing = Undoing.ANY
     limit: int | None = None
+    limit_key: tuple[str | int, ...] | None = None
     retry: Retry = ONCE
     undo_retry: Retry = ONCE
     timeout: float | None = None

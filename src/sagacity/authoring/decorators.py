@@ -13,6 +13,7 @@ from sagacity.authoring.saga_options import SagaOptions
 from sagacity.authoring.sagas import Saga
 from sagacity.authoring.typed_action import ActionOptions
 from sagacity.core.actions import is_async
+from sagacity.core.limits import check_limit, split_key
 from sagacity.core.policies import ONCE, PATIENT, Retry, check_timeout
 
 P = ParamSpec("P")
@@ -32,6 +33,7 @@ class ActionDecorator:
     read_only: bool
     no_undo: str | None
     limit: int | None
+    limit_key: str | None
     retry: Retry
     undo_retry: Retry
     timeout: float | None
@@ -61,6 +63,7 @@ class ActionDecorator:
             read_only=self.read_only,
             no_undo=self.no_undo,
             limit=self.limit,
+            limit_key=self.limit_key,
             retry=self.retry,
             undo_retry=self.undo_retry,
             timeout=self.timeout,
@@ -89,6 +92,7 @@ def action(
     read_only: bool = False,
     no_undo: Literal["harmless", "ask", "pivot"] | None = None,
     limit: int | None = None,
+    limit_key: str | None = None,
     retry: Retry = ...,
     undo_retry: Retry = ...,
     timeout: float | None = None,
@@ -105,6 +109,7 @@ def action(
     read_only: bool = False,
     no_undo: str | None = None,
     limit: int | None = None,
+    limit_key: str | None = None,
     retry: Retry = ONCE,
     undo_retry: Retry = PATIENT,
     timeout: float | None = None,
@@ -120,7 +125,9 @@ def action(
       `no_undo="ask"`: unwinding stops there until a person has decided; `no_undo="pivot"`:
       the point of no return: once it has succeeded, nothing is undone any more. All others
       need an undo, one that accepts an unknown outcome unless atomic; behind a pivot none do.
-    * `limit`: how many of its attempts run at once in one coordinator.
+    * `limit`: how many attempts of its do, and how many of its undo, run at once in one
+      coordinator; with `limit_key="customer.id"` (a parameter, then fields) so many for
+      each value of that.
     * `retry`: how it is retried after a failure or an unknown outcome (not at all, unless
       it is said; behind a pivot until it succeeds); `undo_retry`: how its undo is (until it
       succeeds or raises `UndoFailed`, after 1 s, 2 s, 4 s, ... up to a minute).
@@ -136,8 +143,7 @@ def action(
     """
     if no_undo is not None and no_undo not in _NO_UNDO:
         raise ValueError(f'no_undo={no_undo!r:.40} must be "harmless", "ask" or "pivot"')
-    if limit is not None and (type(limit) is not int or limit < 1):
-        raise ValueError(f"limit={limit!r:.40} must be a whole number from 1")
+    _check_limit(limit, limit_key)
     for what, policy in (("retry", retry), ("undo_retry", undo_retry)):
         if not isinstance(policy, Retry):  # pyright: ignore[reportUnnecessaryIsInstance] - the edge
             raise ValueError(f"{what}={policy!r:.40} must be a Retry(...)")  # noqa: TRY004
@@ -150,6 +156,7 @@ def action(
         read_only=read_only,
         no_undo=no_undo,
         limit=limit,
+        limit_key=limit_key,
         retry=retry,
         undo_retry=undo_retry,
         timeout=timeout,
@@ -159,6 +166,15 @@ def action(
     if function is None:
         return decorator
     return decorator.declare(function, enclosing_names(function, 2))
+
+
+def _check_limit(limit: int | None, limit_key: str | None) -> None:
+    if limit is not None:
+        check_limit("limit", limit)
+    if limit_key is not None:
+        split_key(limit_key)
+        if limit is None:
+            raise ValueError(f'limit_key="{limit_key}" says for what limit= counts: give it too')
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +188,8 @@ class SagaDecorator:
     dynamic: bool
     forward_only: bool
     actions: tuple[object, ...] | None
+    limit: int | None
+    limit_key: str | None
 
     @overload
     def __call__(self, function: Callable[[], R], /) -> Saga[None, R]: ...
@@ -191,6 +209,8 @@ class SagaDecorator:
             dynamic=self.dynamic,
             forward_only=self.forward_only,
             actions=self.actions,
+            limit=self.limit,
+            limit_key=self.limit_key,
         )
         return Saga(function, options, names)
 
@@ -209,6 +229,8 @@ def saga(
     dynamic: bool = False,
     forward_only: bool = False,
     actions: Iterable[object] | None = None,
+    limit: int | None = None,
+    limit_key: str | None = None,
 ) -> SagaDecorator: ...
 def saga(
     function: Callable[..., Any] | None = None,
@@ -221,6 +243,8 @@ def saga(
     dynamic: bool = False,
     forward_only: bool = False,
     actions: Iterable[object] | None = None,
+    limit: int | None = None,
+    limit_key: str | None = None,
 ) -> Any:
     """Declare a function a saga: a plain one, with no or one parameter, its params.
 
@@ -235,10 +259,15 @@ def saga(
       may use, if they cannot be seen from its code.
     * `forward_only=True`: it is never undone, as behind a pivot from the start: its actions
       need no undos, and what fails is tried until it succeeds or a person decides.
+    * `limit`: how many sagas of it run at once in one coordinator (as a subsaga it counts
+      for nothing); with `limit_key="customer.id"` (a path into the params) so many for
+      each value of that. The rest is queued.
 
     Raises:
         DagError: with all mistakes that could be found.
+        ValueError: a limit that is none.
     """
+    _check_limit(limit, limit_key)
     decorator = SagaDecorator(
         name,
         version,
@@ -247,6 +276,8 @@ def saga(
         dynamic,
         forward_only,
         None if actions is None else tuple(actions),
+        limit,
+        limit_key,
     )
     if function is None:
         return decorator

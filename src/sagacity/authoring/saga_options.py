@@ -24,6 +24,8 @@ class SagaOptions:
     dynamic: bool
     forward_only: bool
     actions: tuple[object, ...] | None
+    limit: int | None
+    limit_key: str | None
 
 
 def is_plain(function: Callable[..., Any]) -> bool:

@@ -14,6 +14,7 @@ from sagacity.authoring.arguments import holds_reference
 from sagacity.authoring.codecs import NoCodecError, codec_for
 from sagacity.authoring.discovery import reachable_values
 from sagacity.authoring.given import GivenParams
+from sagacity.authoring.keys import saga_limit
 from sagacity.authoring.mistakes import Flaw, report
 from sagacity.authoring.node_options import NodeOptions, node_options, telling_options
 from sagacity.authoring.recording import current_trace, record
@@ -23,6 +24,7 @@ from sagacity.authoring.signatures import UNSTATED, Parameter, Typed, read_signa
 from sagacity.authoring.tracing import Trace
 from sagacity.authoring.typed_action import TypedAction
 from sagacity.core.dag import Dag, OnStuck, Siblings
+from sagacity.core.limits import KeyedLimit
 from sagacity.core.values import NULL, Json
 from sagacity.errors import DagError, TraceError, ValueNotStorable
 
@@ -52,8 +54,16 @@ class Saga(Generic[P, R_co]):
         self._dag: Dag | None = None
         self._actions: tuple[TypedAction, ...] = ()
         self._error: DagError | None = None
+        self.limit: KeyedLimit | None = None
+        """How many sagas of it run at once in one coordinator."""
+        limit_flaws: tuple[Flaw, ...] = ()
+        if options.limit is not None:
+            self.limit, limit_flaws = saga_limit(
+                options.limit, options.limit_key, self._parameter, names
+            )
         self._flaws: Final = (
             *self._signature.flaws,
+            *limit_flaws,
             *saga_flaws(function, options, self._signature),
             *[
                 Flaw(f"actions= takes actions and sagas, not {each!r:.60}")

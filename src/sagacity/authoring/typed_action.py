@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from sagacity.authoring.annotations import Names
+from sagacity.authoring.keys import action_key
 from sagacity.authoring.mistakes import Flaw
 from sagacity.authoring.signatures import REQUIRED, Signature
 from sagacity.authoring.undoing import Undo
 from sagacity.core.actions import is_async
+from sagacity.core.bindings import FieldPath
 from sagacity.core.nodes import Undoing
 from sagacity.core.paths import MAX_NAME_CHARS
 from sagacity.core.policies import Retry
@@ -34,6 +37,7 @@ class ActionOptions:
     read_only: bool
     no_undo: str | None
     limit: int | None
+    limit_key: str | None
     retry: Retry
     undo_retry: Retry
     timeout: float | None
@@ -49,6 +53,7 @@ class TypedAction:
     atomic: bool
     undoing: Undoing
     limit: int | None
+    limit_key: FieldPath | None
     retry: Retry
     undo_retry: Retry
     timeout: float | None
@@ -132,19 +137,28 @@ class TypedAction:
 
 
 def typed_action(
-    function: Callable[..., Any], options: ActionOptions, signature: Signature, undo: Undo | None
+    function: Callable[..., Any],
+    options: ActionOptions,
+    signature: Signature,
+    undo: Undo | None,
+    names: Names,
 ) -> TypedAction:
     """Put an action together; what is wrong with it is in `flaws`."""
     undoing, contract_flaws, undo_flaws = _contract(options, undo)
     if not 1 <= len(options.name) <= MAX_NAME_CHARS:
         contract_flaws.append(Flaw(f"an action's name has 1 to {MAX_NAME_CHARS} characters"))
     parameters = signature.parameters.values()
+    key: FieldPath | None = None
+    key_flaws: tuple[Flaw, ...] = ()
+    if options.limit_key is not None:
+        key, key_flaws = action_key(options.limit_key, signature.parameters, names)
     return TypedAction(
         name=options.name,
         version=options.version,
         atomic=options.atomic,
         undoing=undoing,
         limit=options.limit,
+        limit_key=key,
         retry=options.retry,
         undo_retry=options.undo_retry,
         timeout=options.timeout,
@@ -164,6 +178,7 @@ def typed_action(
             ],
             *([] if undo is None else undo.flaws),
             *contract_flaws,
+            *key_flaws,
         ),
         undo_flaws=tuple(undo_flaws),
         _encode=signature.result.codec.encode,

@@ -214,6 +214,8 @@ def _what(branch: Branch, look: Look) -> Text:
     if node.retry_at_ms is not None:
         left_ms = node.retry_at_ms - look.now_ms
         parts.append((f"again in {duration(left_ms)}" if left_ms > 0 else "again now", "yellow"))
+    if node.waits_for:
+        parts.append((cut(safe(f"waits for {node.waits_for}"), MESSAGE_CHARS), "yellow"))
     parts += [
         (cut(safe(error.message or error.kind), MESSAGE_CHARS), "red")
         for error in (node.error, node.undo_error)

@@ -22,7 +22,8 @@ from sagacity.cli.text import safe, time_of_day
 from sagacity.core.codec import LoggedEvent
 from sagacity.core.events import Adopted, Finished, StartRequested, UndoFailed, Unwinding
 from sagacity.core.views import event_view
-from sagacity.engine.sec import DEFAULT_MAX_ACTIONS, DEFAULT_MAX_SAGAS, DRAIN_SECONDS
+from sagacity.engine.capacity import DEFAULT_MAX_ACTIONS, DEFAULT_MAX_SAGAS
+from sagacity.engine.sec import DRAIN_SECONDS
 from sagacity.engine.system import collect_garbage_less_often, wall_ms
 from sagacity.errors import StoreBusy
 from sagacity.runtime import DrainReport, Sec

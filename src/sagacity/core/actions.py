@@ -21,6 +21,7 @@ from sagacity.errors import DagError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from sagacity.core.bindings import FieldPath
     from sagacity.core.dag import Dag
     from sagacity.core.values import Json
 
@@ -50,7 +51,12 @@ class Action(Protocol):
 
     @property
     def limit(self) -> int | None:
-        """How many of its attempts may run at once in one coordinator."""
+        """How many attempts of its do, and of its undo, may run at once in one coordinator."""
+        ...
+
+    @property
+    def limit_key(self) -> FieldPath | None:
+        """For each value of what `limit` counts: a parameter, then fields. None: for all."""
         ...
 
     @property
@@ -142,6 +148,7 @@ class ActionFunc:
     timeout: float | None = None
     undo_timeout: float | None = None
     no_undo: str | None = None
+    limit_key: FieldPath | None = field(init=False, default=None)
     atomic: bool = field(init=False, default=True)
     undoing: Undoing = field(init=False)
     do_blocks: bool = field(init=False)

@@ -89,6 +89,10 @@ class Agenda(SagaData):
         """Whether nothing new may begin because an undo failed (`on_stuck="halt"`)."""
         return bool(self.stuck_on) and self.dag.on_stuck is OnStuck.HALT
 
+    def plan_anew(self) -> None:
+        """Put all that waits on the agenda: nobody planned while this log was read."""
+        self.agenda = list(self.waiting)
+
     def _enlist(self, node: int) -> None:
         self.waiting[node] = None
         self.agenda.append(node)

@@ -51,6 +51,8 @@ class NodeView:
 
     `running` says that its owner has an attempt of it (or of its undo) in flight. While
     it waits for a retry, `retry_at_ms` says when that is due, and the error is the last one.
+    `waits_for` is what it waits for in the coordinator (a slot, a limit, an attempt that
+    lingers), in words; only the coordinator's own process knows.
     """
 
     path: str
@@ -70,6 +72,7 @@ class NodeView:
     undo_started_ms: int | None = None
     undo_ended_ms: int | None = None
     retry_at_ms: int | None = None
+    waits_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,11 @@ class EventView:
 
 @dataclass(frozen=True, slots=True)
 class SagaView:
-    """A saga, whole, as of one moment."""
+    """A saga, whole, as of one moment.
+
+    `waits_for` is what it waits for in the coordinator (a place, a limit, its next retry),
+    in words; only the coordinator's own process knows.
+    """
 
     id: UUID
     name: str
@@ -108,6 +115,7 @@ class SagaView:
     fingerprint: str
     dag: Dag
     log: tuple[LoggedEvent, ...]
+    waits_for: str = ""
 
     def node(self, path: str) -> NodeView:
         """Return the node at `path`.
@@ -278,8 +286,8 @@ _TIME_OF: Mapping[EventKind, str] = {
 }
 
 
-def _times(log: Sequence[LoggedEvent]) -> dict[int, dict[str, int]]:
-    times: dict[int, dict[str, int]] = {}
+def _times(log: Sequence[LoggedEvent]) -> dict[int, dict[str, Any]]:
+    times: dict[int, dict[str, Any]] = {}
     for logged in log:
         event = logged.event
         if not isinstance(event, NodeEvent):

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sagacity.engine.control import decision_of
-from sagacity.engine.driving import MOMENT_SECONDS
+from sagacity.engine.driving import MOMENT_SECONDS, entrant_of
 from sagacity.engine.hearing import AtRestError
 from sagacity.errors import CoordinatorClosed
 from sagacity.ports.store import DRIVEN, FINAL
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sagacity.core.actions import ActionRegistry
     from sagacity.core.events import Decided
     from sagacity.engine.driving import Driving
+    from sagacity.engine.places import Entrant
     from sagacity.engine.requests import Request
     from sagacity.ports.store import SagaStore
 
@@ -53,7 +54,7 @@ class Deciding:
                 except AtRestError:
                     await asyncio.sleep(0)
                     continue
-            was_in_line = driving.withdraw(saga_id)
+            was_in_line = driving.places.withdraw(saga_id)
             if saga_id in self._busy or driving.knows(saga_id):
                 await asyncio.sleep(MOMENT_SECONDS)
                 continue
@@ -80,13 +81,13 @@ class Deciding:
         request: Request,
         answer: asyncio.Future[bool],
         *,
-        was_in_line: bool,
+        was_in_line: Entrant | None,
     ) -> None:
         try:
             changed = await self._decide_at_rest(saga_id, request)
         except Exception as error:  # noqa: BLE001 - a border: it is for who has asked
-            if was_in_line:
-                self._back_into_line(saga_id)
+            if was_in_line is not None:
+                self._back_into_line(was_in_line)
             if not answer.done():
                 answer.set_exception(error)
                 answer.exception()
@@ -94,9 +95,9 @@ class Deciding:
             if not answer.done():
                 answer.set_result(changed)
 
-    def _back_into_line(self, saga_id: UUID) -> None:
-        self._driving.reserved.discard(saga_id)
-        self._driving.enqueue(saga_id)
+    def _back_into_line(self, entrant: Entrant) -> None:
+        self._driving.reserved.discard(entrant.saga_id)
+        self._driving.enqueue(entrant)
 
     async def _decide_at_rest(self, saga_id: UUID, request: Request) -> bool:
         driving = self._driving
@@ -110,14 +111,18 @@ class Deciding:
             decided = decision_of(execution.state, saga_id, request, self._registry.by_name)
         finally:
             if decided is None and stored.head.state in DRIVEN:
-                self._back_into_line(saga_id)  # it may have been adopted while it was reserved
+                self._back_into_line(
+                    entrant_of(execution)
+                )  # it may have been adopted while it was reserved
         if decided is None:
             return False
         execution.take_decision(decided)
         driving.obey(execution)  # what was stuck may go on
-        if driving.has_room() and not self._registry.missing_for(execution.state.dag):
+        entrant = entrant_of(execution)
+        has_code = not self._registry.missing_for(execution.state.dag)
+        if has_code and driving.places.has_room(entrant):
             execution.decide()
-            durable = driving.launch(execution)
+            durable = driving.launch(execution, entrant)
             driving.reserved.discard(saga_id)
             await durable
         else:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from sagacity.core.agenda import Direction
 from sagacity.core.events import Adopted
 from sagacity.engine.attempts import Attempts
 from sagacity.engine.calling import Caller
@@ -23,6 +23,7 @@ from sagacity.engine.holds import Holds
 from sagacity.engine.insistence import Insistence
 from sagacity.engine.journal import Ledger
 from sagacity.engine.parking import park
+from sagacity.engine.places import Entrant, Places
 from sagacity.engine.slots import Slots
 from sagacity.engine.summaries import state_of_stored
 from sagacity.engine.tasks import TaskSet
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from sagacity.core.actions import ActionRegistry
     from sagacity.core.events import Event
     from sagacity.core.state import SagaState
+    from sagacity.engine.capacity import Capacity
     from sagacity.engine.clock import Clock
     from sagacity.engine.definitions import Definitions
     from sagacity.engine.injection import Faults
@@ -76,8 +78,7 @@ class Driving:
         owner: str,
         epoch: int,
         deps: Any,
-        max_sagas: int,
-        max_actions: int,
+        capacity: Capacity,
         observers: Sequence[Observer],
         clock: Clock,
     ) -> None:
@@ -94,25 +95,30 @@ class Driving:
         self._store: Final = store
         self._registry: Final = registry
         self._definitions: Final = definitions
-        self._max_sagas: Final = max_sagas
         self._observers: Final = observers
         self._loop: Final = asyncio.get_running_loop()
-        self._queue: deque[UUID] = deque()
-        self._queued: set[UUID] = set()
+        self.places: Final = Places(
+            max_sagas=capacity.max_sagas,
+            max_queued=capacity.max_queued,
+            limits=capacity.limits,
+            clock=clock,
+            run=self._run_queued,
+        )
         self.reserved: set[UUID] = set()
         """At rest, and about to be changed: nobody else may load them meanwhile."""
         self.waiters: Final = Waiters()
         self._threads: Final = ThreadPoolExecutor(
-            min(MAX_THREADS, max_actions), thread_name_prefix="sagacity-action"
+            min(MAX_THREADS, capacity.max_actions), thread_name_prefix="sagacity-action"
         )
         self.tasks: Final = TaskSet()
         self._insistence: Final = Insistence(store, self.report)
         self._env: Final = Environment(
             actions=registry.by_name,
-            slots=Slots(max_actions),
+            slots=Slots(capacity.max_actions, capacity.undo_slots),
             attempts=Attempts(deps, Caller(self._threads, clock), clock),
             clock=clock,
             tasks=self.tasks,
+            may_sleep=self.places.may_sleep,
             ledger=Ledger(
                 store=store,
                 clock=clock,
@@ -123,41 +129,31 @@ class Driving:
 
     # -- places ----------------------------------------------------------------
 
-    def has_room(self) -> bool:
-        """Whether one more saga may run now."""
-        return len(self.active) < self._max_sagas and not self._queue
-
     def knows(self, saga_id: UUID) -> bool:
-        """Whether the saga runs here, waits for a place, or is in somebody's hand."""
-        return saga_id in self.active or saga_id in self._queued or saga_id in self.reserved
+        """Whether the saga runs here, waits for a place, sleeps, or is in somebody's hand."""
+        return saga_id in self.active or saga_id in self.reserved or self.places.knows(saga_id)
 
-    def enqueue(self, saga_id: UUID) -> None:
+    def enqueue(self, entrant: Entrant, *, promised: bool = False) -> None:
         """Run a stored, started saga as soon as there is a place."""
-        if not self.knows(saga_id):
-            self._queue.append(saga_id)
-            self._queued.add(saga_id)
-            self._fill()
+        if not self.knows(entrant.saga_id):
+            self.places.enqueue(entrant, promised=promised)
+        elif promised:
+            self.places.forgo(entrant)
 
     async def until_free(self, saga_id: UUID) -> None:
         """Wait until nobody has the saga in hand."""
         while saga_id in self.reserved:  # noqa: ASYNC110 - for about as long as one write takes
             await asyncio.sleep(MOMENT_SECONDS)
 
-    def withdraw(self, saga_id: UUID) -> bool:
-        """Take a saga out of the line for a place; False if it is not in it."""
-        if saga_id not in self._queued:
-            return False
-        self._queued.discard(saga_id)
-        self._queue.remove(saga_id)
-        return True
+    def _run_queued(self, saga_id: UUID) -> None:
+        # The place is taken before the log is read.
+        self.active[saga_id] = _LOADING
+        _ = self.tasks.spawn(self._take_on(saga_id))
 
-    def _fill(self) -> None:
-        while self._queue and len(self.active) < self._max_sagas and not self.draining:
-            saga_id = self._queue.popleft()
-            self._queued.discard(saga_id)
-            # The place is taken before the log is read.
-            self.active[saga_id] = _LOADING
-            _ = self.tasks.spawn(self._take_on(saga_id))
+    def _leave(self, saga_id: UUID) -> None:
+        """The saga does not run any more: its place is for the next one."""
+        del self.active[saga_id]
+        self.places.leave(saga_id)
 
     # -- driving ---------------------------------------------------------------
 
@@ -172,26 +168,35 @@ class Driving:
             execution.drain()
         return execution
 
-    def launch_new(self, execution: Execution, saga: NewSaga, events: list[Event]) -> None:
+    def launch_new(
+        self, execution: Execution, entrant: Entrant, saga: NewSaga, events: list[Event]
+    ) -> None:
         """Create the saga in the store, and drive it; its waiters hear of both."""
+        self.places.enter(entrant)
         self.active[saga.id] = execution
         _ = self.tasks.spawn(self._create_and_drive(execution, saga, events))
 
-    def launch(self, execution: Execution) -> asyncio.Future[None]:
-        """Drive the saga; the future is done when what was decided so far is durable."""
+    def launch(self, execution: Execution, entrant: Entrant) -> asyncio.Future[None]:
+        """Drive a saga that there is a place for.
+
+        The future is done when what was decided so far is durable.
+        """
         first_append: asyncio.Future[None] = self._loop.create_future()
+        self.places.enter(entrant)
         self.active[execution.saga_id] = execution
         task = self.tasks.spawn(self._drive(execution, first_append))
         task.add_done_callback(lambda _: fail(first_append, _closed()))  # if it never began
         return first_append
 
-    def enqueue_new(self, saga: NewSaga) -> None:
-        """Create a started saga in the store, and run it when there is a place."""
-        _ = self.tasks.spawn(self._create_and_enqueue(saga))
+    def enqueue_new(self, saga: NewSaga, entrant: Entrant) -> None:
+        """Create a started saga in the store, and run it when there is a place: as promised."""
+        _ = self.tasks.spawn(self._create_and_enqueue(saga, entrant))
 
-    async def _create_and_enqueue(self, saga: NewSaga) -> None:
+    async def _create_and_enqueue(self, saga: NewSaga, entrant: Entrant) -> None:
         if await self._created(saga):
-            self.enqueue(saga.id)
+            self.enqueue(entrant, promised=True)
+        else:
+            self.places.forgo(entrant)
 
     async def _created(self, saga: NewSaga) -> bool:
         """Create the saga; False when it cannot be, after its waiters were told why."""
@@ -209,31 +214,36 @@ class Driving:
             self.waiters.fail(saga.id, AlreadyThereError(head))
         return head is None
 
-    def launch_queued(self, execution: Execution) -> asyncio.Future[None]:
+    def launch_queued(
+        self, execution: Execution, *, promised: bool = False
+    ) -> asyncio.Future[None]:
         """Make durable that the saga is started, and run it when there is a place.
 
-        The future is done when it is durable.
+        The future is done when it is durable. `promised`: there is room for it in the line.
         """
         durable: asyncio.Future[None] = self._loop.create_future()
-        task = self.tasks.spawn(self._commit_and_enqueue(execution, durable))
+        task = self.tasks.spawn(self._commit_and_enqueue(execution, durable, promised=promised))
         task.add_done_callback(lambda _: fail(durable, _closed()))  # if it never began
         return durable
 
     async def _commit_and_enqueue(
-        self, execution: Execution, durable: asyncio.Future[None]
+        self, execution: Execution, durable: asyncio.Future[None], *, promised: bool
     ) -> None:
+        entrant = entrant_of(execution)
         try:
             await execution.journal.commit()
         except asyncio.CancelledError:
             fail(durable, _closed())
             raise
         except Exception as error:  # noqa: BLE001 - a border: the caller is told
+            if promised:
+                self.places.forgo(entrant)
             fail(durable, error)
         else:
             if not durable.done():
                 durable.set_result(None)
             self.reserved.discard(execution.saga_id)
-            self.enqueue(execution.saga_id)
+            self.enqueue(entrant, promised=promised)
 
     def running(self, saga_id: UUID) -> Execution | None:
         """Return the execution of a saga that runs here."""
@@ -257,6 +267,8 @@ class Driving:
         execution = self.execution(head.id, head.name, head.epoch, state, head.labels)
         if (state.owner != self.owner or state.in_flight) and state.finished is None:
             execution.journal.record(Adopted(self.owner))
+        else:
+            state.plan_anew()
         return execution
 
     async def _create_and_drive(
@@ -267,10 +279,8 @@ class Driving:
             created = await self._created(saga)
         finally:
             if not created:
-                if self.active.get(saga.id) is execution:
-                    del self.active[saga.id]
                 execution.give_up()
-                self._fill()
+                self._leave(saga.id)
         if created:
             execution.journal.acknowledged(events)
             await self._drive(execution, None)
@@ -283,9 +293,8 @@ class Driving:
             missing = self._registry.missing_for(execution.state.dag)
             stuck = execution.state.stuck is not None  # needs no code to be told so
             if execution.state.finished is not None:  # by a person, while it was in the line
-                self.active.pop(saga_id, None)
+                self._leave(saga_id)
                 self._deliver(execution)
-                self._fill()
                 return
             obeyed = self.obey(execution)
             if missing and not stuck and not execution.state.paused:
@@ -293,19 +302,17 @@ class Driving:
                     await execution.journal.commit()
                 now_ms = self._env.clock.now_ms()
                 await park(self._store, execution, stored.head, missing, now_ms)
-                self.active.pop(saga_id, None)
-                self._fill()
+                self._leave(saga_id)
                 return
             execution.decide()
             self.active[saga_id] = execution
         except asyncio.CancelledError:
-            self.active.pop(saga_id, None)
+            self._leave(saga_id)
             raise
         except Exception as error:  # noqa: BLE001 - a border: one saga never stops another
-            self.active.pop(saga_id, None)
+            self._leave(saga_id)
             self.report(saga_id, error)
             self.waiters.fail(saga_id, error)
-            self._fill()
             return
         await self._drive(execution, None)
 
@@ -327,12 +334,19 @@ class Driving:
             self.waiters.fail(saga_id, error)
             fail(first_append, error)
         finally:
-            if self.active.get(saga_id) is execution:
-                del self.active[saga_id]
             if self.faults:
                 self.faults.pop(saga_id, None)
-            if self._queue:
-                self._fill()
+            if execution.sleeps_until_ms:
+                self._sleep(execution)
+            else:
+                self._leave(saga_id)
+
+    def _sleep(self, execution: Execution) -> None:
+        """Keep nothing of a saga until its next retry is due but the time, and faults."""
+        if execution.faults:
+            self.faults[execution.saga_id] = execution.faults
+        del self.active[execution.saga_id]
+        self.places.sleep(entrant_of(execution), execution.sleeps_until_ms)
 
     # -- who is told -------------------------------------------------------------
 
@@ -371,8 +385,7 @@ class Driving:
         if self._drained is not None:
             return self._drained  # what was left behind is not waited for again
         self.draining = True
-        self._queue.clear()
-        self._queued.clear()
+        self.places.close()
         for execution in list(self.active.values()):
             if execution is not _LOADING:
                 execution.drain()
@@ -409,6 +422,13 @@ class Driving:
 
 _LOADING: Final[Any] = object()
 """Holds a saga's place in `Driving.active` while its log is read."""
+
+
+def entrant_of(execution: Execution) -> Entrant:
+    """Return what the saga wants a place with, as it is now."""
+    state = execution.state
+    undoes = state.direction is Direction.UNWINDING
+    return Entrant(execution.saga_id, execution.name, state.params, undoes)
 
 
 def _closed() -> CoordinatorClosed:

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from sagacity.core.state import SagaState
     from sagacity.engine.attempts import Attempts
     from sagacity.engine.clock import Clock
-    from sagacity.engine.flights import Call
+    from sagacity.engine.flights import Call, Granted
     from sagacity.engine.injection import Faults
     from sagacity.engine.journal import Ledger
     from sagacity.engine.requests import Request
@@ -75,6 +75,8 @@ class Environment:
     tasks: TaskSet
     clock: Clock
     ledger: Ledger
+    may_sleep: Callable[[int], bool]
+    """Whether a saga with nothing to do before then (in ms) is let go until then."""
 
 
 class Execution:
@@ -98,6 +100,7 @@ class Execution:
         "labels",
         "name",
         "saga_id",
+        "sleeps_until_ms",
         "state",
     )
 
@@ -119,7 +122,7 @@ class Execution:
         self.state: Final = state
         self.faults: Faults | None = None
         self.journal: Final = Journal(env.ledger, saga_id, name, epoch, state)
-        self._flights: Final = Flights(env.slots, self._wake_up)
+        self._flights: Final = Flights(env.slots, saga_id, state, self._wake_up)
         self._due: list[Call] = []
         """Retries whose time has come."""
         self._starting: list[Call] = []
@@ -129,6 +132,8 @@ class Execution:
         """What people ask, from when the first one does."""
         self._is_alone = False
         """Whether an attempt runs in this saga's own task."""
+        self.sleeps_until_ms = 0
+        """When to go on, if it was left with nothing to do before then."""
         self._task: asyncio.Task[Any] | None = None
         self._wake: asyncio.Future[None] | None = None
         self._draining = False
@@ -182,8 +187,14 @@ class Execution:
         """Return the paths of the nodes whose attempts are running."""
         return [self.state.dag.paths[node] for node in sorted(self.state.in_flight)]
 
+    def waits_for(self) -> dict[str, str]:
+        """Return what nodes wait for in this process before they can begin, by their paths."""
+        state = self.state
+        waits = self._flights.waits_for()
+        return {state.dag.paths[node]: waits[node] for node in sorted(waits.keys() & state.waiting)}
+
     async def run(self, first_append: asyncio.Future[None] | None = None) -> bool:
-        """Drive the saga until it has ended or is stuck (True), or was drained (False).
+        """Drive the saga until it has ended or is stuck (True), or was drained or sleeps (False).
 
         `first_append` is done when what was decided before this call is durable.
 
@@ -276,6 +287,8 @@ class Execution:
                 continue
             if self._draining and not flights.tasks:
                 return False
+            if flights.delayed and self._falls_asleep():
+                return False
             await self._news()
 
     def _is_asked(self) -> bool:
@@ -288,6 +301,16 @@ class Execution:
             return False
         return state.paused or state.stuck is not None
 
+    def _falls_asleep(self) -> bool:
+        """Whether all that is left to do are retries that are not due for a while."""
+        state, flights = self.state, self._flights
+        if flights.parked or flights.lingering or state.in_flight or not state.waiting:
+            return False
+        due = [state.retrying[each].at_ms for each in state.waiting if each in state.retrying]
+        if len(due) == len(state.waiting) and self._env.may_sleep(min(due)):
+            self.sleeps_until_ms = min(due)
+        return bool(self.sleeps_until_ms)
+
     def _take_in(self) -> None:
         """Take what has happened since the last turn."""
         outcomes, self._outcomes = self._outcomes, []
@@ -295,8 +318,8 @@ class Execution:
             self._take_outcome(command, event)
         if self._hearing is not None:
             self._hearing.hear()
-        for call, action in self._flights.take_granted():
-            self._begin_if_current(call, action)
+        for granted in self._flights.take_granted():
+            self._begin_if_current(granted)
         due, self._due = self._due, []
         for command in due:
             self._admit_if_current(command)
@@ -352,12 +375,12 @@ class Execution:
         self.journal.record(kind(node, attempt, deadline_ms))
         self._starting.append(command)
 
-    def _begin_if_current(self, command: Call, action: Action) -> None:
-        if not self._draining and is_current(self.state, command):
-            self._flights.held[command.node] = action
-            self._begin(command)
+    def _begin_if_current(self, granted: Granted) -> None:
+        if not self._draining and is_current(self.state, granted.call):
+            self._flights.accept(granted)
+            self._begin(granted.call)
         else:
-            self._flights.decline(action)
+            self._flights.decline(granted)
 
     def _attempt(self, command: Call, began_ms: int) -> Coroutine[Any, Any, Event]:
         """Call what `command` says; `began_ms` is the time of its `started` in the log."""

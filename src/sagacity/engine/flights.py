@@ -9,78 +9,134 @@ An attempt that runs in the saga's own task has no task here. A saga that is ove
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from sagacity.core.limits import key_of_inputs
 from sagacity.core.planner import RunAction, RunUndo
+from sagacity.core.values import NULL
+from sagacity.engine.slots import Pass
+from sagacity.engine.waits import told
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+    from uuid import UUID
 
     from sagacity.core.actions import Action
+    from sagacity.core.state import SagaState
     from sagacity.engine.clock import Alarm
-    from sagacity.engine.slots import Slots
+    from sagacity.engine.slots import Gate, Slots
 
 Call: TypeAlias = RunAction | RunUndo
 """A command that calls the user's code."""
 
 
+class Granted(NamedTuple):
+    """One that has waited for a slot and has it now."""
+
+    call: Call
+    action: Action
+    pass_: Pass
+
+
 class Flights:
     """Who waits for a slot, who holds one, and which tasks run."""
 
-    __slots__ = ("_cut_short", "_delayed", "_is_over", "_slots", "_wake_up", "granted", "held",
-                 "lingering", "parked", "tasks")  # fmt: skip
+    __slots__ = ("_cut_short", "_is_over", "_passes", "_saga_id", "_slots", "_state", "_wake_up",
+                 "delayed", "granted", "held", "lingering", "parked", "tasks")  # fmt: skip
 
-    def __init__(self, slots: Slots, wake_up: Callable[[], None]) -> None:
+    def __init__(
+        self, slots: Slots, saga_id: UUID, state: SagaState, wake_up: Callable[[], None]
+    ) -> None:
         """`wake_up` is called when a slot was granted."""
         self._slots: Final = slots
+        self._saga_id: Final = saga_id
+        self._state: Final = state
         self._wake_up: Final = wake_up
         self._is_over = False
         self._cut_short: set[int] = set()
-        self.parked = 0
-        """How many wait for a slot."""
-        self.granted: list[tuple[Call, Action]] = []
-        """Those that waited and have one now."""
+        self.parked: dict[int, Pass] | None = None
+        """Those that wait for a slot, by node, from the first one on."""
+        self._passes: dict[int, Pass] | None = None
+        """What those in `held` hold, if it is more than a plain slot."""
+        self.granted: list[Granted] = []
         self.held: dict[int, Action] = {}
         """The actions of the nodes that run, each with a slot."""
         self.tasks: dict[int, asyncio.Task[None]] = {}
         """Of the nodes that run apart."""
         self.lingering: dict[int, asyncio.Future[Any]] = {}
         """The ends of attempts that were given up and still run: they keep their slots."""
-        self._delayed: dict[int, Alarm] = {}
+        self.delayed: dict[int, Alarm] = {}
+        """What tells when the times of retries have come; of past ones too."""
 
     def admit(self, call: Call, action: Action) -> bool:
         """Take a slot for `call`; False when it has to wait, and will be granted one."""
-        if self._slots.try_acquire(action):
-            self.held[call.node] = action
+        node, undoes, gate = call.node, type(call) is RunUndo, None
+        if action.limit is not None:
+            gate = self._gate(node, action, action.limit, undoes=undoes)
+        elif not undoes and self._slots.take():  # the commonest: it needs no pass
+            self.held[node] = action
             return True
-        self.parked += 1
-        self._slots.wait(action, lambda: self._grant(call, action))
+        if self.parked and node in self.parked:  # for what is not to be done any more
+            self._slots.leave(self.parked.pop(node))
+        pass_ = Pass(
+            self._saga_id, lambda pass_: self._grant(call, action, pass_), gate, undoes=undoes
+        )
+        if self._slots.enter(pass_):
+            self.accept(Granted(call, action, pass_))
+            return True
+        if self.parked is None:
+            self.parked = {}
+        self.parked[node] = pass_
         return False
 
-    def _grant(self, call: Call, action: Action) -> None:
-        if self._is_over:
-            self._slots.release(action)
-            return
-        self.parked -= 1
-        self.granted.append((call, action))
+    def _gate(self, node: int, action: Action, limit: int, *, undoes: bool) -> Gate:
+        path, key, about = action.limit_key, b"", ""
+        if path is not None:
+            about = ".".join(map(str, path))
+            try:
+                key = key_of_inputs(self._state.inputs(node), path)
+            except LookupError:  # the attempt itself will tell
+                key = NULL
+        return self._slots.gate(action.name, key, limit, undoes=undoes, about=about)
+
+    def _grant(self, call: Call, action: Action, pass_: Pass) -> None:
+        if self.parked:
+            del self.parked[call.node]
+        self.granted.append(Granted(call, action, pass_))
         self._wake_up()
 
-    def take_granted(self) -> list[tuple[Call, Action]]:
+    def waits_for(self) -> dict[int, str]:
+        """Return what nodes wait for before they can begin, besides the time of a retry."""
+        waits = dict.fromkeys(
+            self.lingering, "an earlier attempt, which was given up and still runs"
+        )
+        for node, pass_ in (self.parked or {}).items():
+            waits[node] = told(pass_, self._slots)
+        return waits
+
+    def take_granted(self) -> list[Granted]:
         """Return those that have a slot now, once."""
         granted, self.granted = self.granted, []
         return granted
 
-    def decline(self, action: Action) -> None:
+    def accept(self, granted: Granted) -> None:
+        """Make use of a slot that was granted."""
+        self.held[granted.call.node] = granted.action
+        if self._passes is None:
+            self._passes = {}
+        self._passes[granted.call.node] = granted.pass_
+
+    def decline(self, granted: Granted) -> None:
         """Give back a slot that was granted too late to be of use."""
-        self._slots.release(action)
+        self._slots.leave(granted.pass_)
 
     def delay(self, call: Call, alarm: Alarm) -> None:
         """Keep what will tell that the time of a retry has come."""
-        earlier = self._delayed.pop(call.node, None)
+        earlier = self.delayed.pop(call.node, None)
         if earlier is not None:
             earlier.cancel()
-        self._delayed[call.node] = alarm
+        self.delayed[call.node] = alarm
 
     def linger(self, node: int, end: asyncio.Future[Any]) -> None:
         """The attempt of `node` is given up before it has ended."""
@@ -90,17 +146,26 @@ class Flights:
         """The attempt of `node` has an outcome: give its slot back when nothing of it runs."""
         if self.tasks:
             self.tasks.pop(node, None)
-        action = self.held.pop(node)
+        del self.held[node]
+        pass_ = self._passes.pop(node, None) if self._passes else None
         end = self.lingering.get(node) if self.lingering else None
-        if end is None:
-            self._slots.release(action)
+        if end is not None:
+            end.add_done_callback(lambda _: self._bury(node, pass_))
+        elif pass_ is None:
+            self._slots.give_back()
         else:
-            end.add_done_callback(lambda _: self._bury(node, action))
+            self._slots.leave(pass_)
 
-    def _bury(self, node: int, action: Action) -> None:
+    def _bury(self, node: int, pass_: Pass | None) -> None:
         del self.lingering[node]
-        self._slots.release(action)
+        self._release(pass_)
         self._wake_up()
+
+    def _release(self, pass_: Pass | None) -> None:
+        if pass_ is None:
+            self._slots.give_back()
+        else:
+            self._slots.leave(pass_)
 
     def cut_short(self) -> None:
         """Cancel what may be cancelled: what is atomic or runs in a thread is waited for."""
@@ -127,11 +192,15 @@ class Flights:
         for task in self.tasks.values():
             task.cancel()
         self.tasks.clear()
-        for alarm in self._delayed.values():
+        for alarm in self.delayed.values():
             alarm.cancel()
-        self._delayed.clear()
-        for action in self.held.values():
-            self._slots.release(action)
+        self.delayed.clear()
+        if self.parked:
+            for pass_ in list(self.parked.values()):
+                self._slots.leave(pass_)
+            self.parked = None
+        for node in self.held:
+            self._release(self._passes.get(node) if self._passes else None)
         self.held.clear()
-        for _, action in self.take_granted():
-            self._slots.release(action)
+        for granted in self.take_granted():
+            self.decline(granted)

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from sagacity.core.agenda import Direction
+from sagacity.engine.places import Entrant
 from sagacity.errors import CoordinatorClosed, NotOwner, StoreCorrupt, StoreError
 from sagacity.ports.store import DRIVEN, MAX_PAGE, SagaQuery
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
+    from sagacity.core.values import Json
     from sagacity.engine.driving import Driving
     from sagacity.engine.obeying import Obeying
     from sagacity.ports.store import InboxCommand, SagaHead, SagaStore
@@ -79,14 +83,15 @@ class Recovery:
 
     async def _adopt(self) -> None:
         driving = self._driving
-        if self._unsure:
+        if self._unsure or driving.places.take_left_out():
+            self._unsure = True
             await self._find_adopted()
         while not driving.draining:
             self._unsure = True
             heads = await self._adoptable()
-            self._unsure = False
             for head in heads:
-                driving.enqueue(head.id)
+                await self._line_up(head)
+            self._unsure = False
             if len(heads) < MAX_PAGE:
                 return
 
@@ -112,10 +117,21 @@ class Recovery:
                 for head in heads:
                     ours = head.owner == driving.owner and head.epoch == driving.epoch
                     if ours and self._counts(head.id):
-                        driving.enqueue(head.id)
+                        await self._line_up(head)
                 if len(heads) < MAX_PAGE:
                     break
                 after = heads[-1].id
+
+    async def _line_up(self, head: SagaHead) -> None:
+        driving = self._driving
+        if driving.knows(head.id):
+            return
+        params: Json | None = None
+        if driving.places.needs_params(head.name):
+            with suppress(StoreCorrupt):  # told by whoever reads it to run it
+                params = (await self._store.read(head.id)).params
+        undoes = head.direction is Direction.UNWINDING
+        driving.enqueue(Entrant(head.id, head.name, params, undoes))
 
     def _counts(self, saga_id: UUID) -> bool:
         return self._only is None or saga_id in self._only

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from sagacity.authoring import Saga
 from sagacity.core.events import Adopted, Created, StartRequested
 from sagacity.core.state import SagaState
 from sagacity.core.values import decode
-from sagacity.engine import inbox, system
+from sagacity.engine import capacity, inbox, system
 from sagacity.engine.acquiring import acquire
 from sagacity.engine.clock import SystemClock
 from sagacity.engine.control import is_decision, read_request
@@ -28,10 +27,13 @@ from sagacity.engine.injecting import inject
 from sagacity.engine.intake import ActionCheck, Intake, check_same, new_saga, take_in
 from sagacity.engine.many import ForMany
 from sagacity.engine.obeying import Obeying
+from sagacity.engine.opened import Opened
+from sagacity.engine.places import Entrant
 from sagacity.engine.recovery import Recovery
 from sagacity.engine.registering import registered
 from sagacity.engine.starting import Starting
 from sagacity.engine.summaries import ending_of_stored, view_of_stored
+from sagacity.engine.waits import with_waits
 from sagacity.errors import CoordinatorClosed, SagaExists, SagaStateError
 from sagacity.ports.store import SagaStatus
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
     from sagacity.core.actions import ActionRegistry
     from sagacity.core.dag import Dag
+    from sagacity.core.limits import Limit
     from sagacity.core.values import Json
     from sagacity.core.views import SagaView
     from sagacity.engine.clock import Clock
@@ -55,20 +58,7 @@ if TYPE_CHECKING:
 P = TypeVar("P")
 R = TypeVar("R")
 
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """What there is between opening and closing."""
-
-    driving: Driving
-    starting: Starting
-    deciding: Deciding
-    obeying: Obeying
-
-
 DRAIN_SECONDS: Final = 30.0
-DEFAULT_MAX_SAGAS: Final = 1_000
-DEFAULT_MAX_ACTIONS: Final = 1_000
 
 
 class Sec(ForMany):
@@ -76,8 +66,11 @@ class Sec(ForMany):
 
     Opens and closes `store`. On entering it takes over all unfinished sagas of the
     store, and goes on doing so; on leaving it drains. `deps` is handed to every
-    action as `ctx.deps`. At most `max_sagas` sagas are in memory and at most
-    `max_actions` attempts run at once; the rest waits its turn.
+    action as `ctx.deps`. At most `max_sagas` sagas are in memory (and an eighth as many
+    that unwind) and at most `max_actions` attempts run at once, `undo_slots` of them kept
+    for undos (an eighth unless it is said); the rest waits its turn. With `max_queued`
+    sagas in line for a place, starting one more waits. `limits` are numbers of sagas of a
+    name that run at once, before what `@saga(limit=)` says.
 
     `only` is for a process that is there for sagas of its own, as `sagacity run` is: of
     all that others left or asked for in the store, it looks after the sagas with these
@@ -96,8 +89,11 @@ class Sec(ForMany):
         sagas: Iterable[Runnable] | ActionRegistry = (),
         *,
         deps: Any = None,
-        max_sagas: int = DEFAULT_MAX_SAGAS,
-        max_actions: int = DEFAULT_MAX_ACTIONS,
+        max_sagas: int = capacity.DEFAULT_MAX_SAGAS,
+        max_actions: int = capacity.DEFAULT_MAX_ACTIONS,
+        undo_slots: int | None = None,
+        max_queued: int = capacity.DEFAULT_MAX_QUEUED,
+        limits: Mapping[str, int | Limit] | None = None,
         wait: bool = False,
         observers: Iterable[Observer] = (),
         only: Iterable[UUID] | None = None,
@@ -107,24 +103,27 @@ class Sec(ForMany):
 
         Raises:
             DagError: two actions have one name.
-            ValueError: a limit is below 1.
+            ValueError: a limit is below 1, or all slots are kept for undoing.
         """
-        for what, limit in (("max_sagas", max_sagas), ("max_actions", max_actions)):
-            if limit < 1:
-                raise ValueError(f"{what}={limit}: it must be at least 1")
         super().__init__(store)
         self._registry, self._sagas = registered(sagas)
         self._check_actions: Final = ActionCheck(self._registry)
         self._deps: Final = deps
-        self._max_sagas: Final = max_sagas
-        self._max_actions: Final = max_actions
+        self._capacity: Final = capacity.capacity_of(
+            max_sagas=max_sagas,
+            max_actions=max_actions,
+            undo_slots=undo_slots,
+            max_queued=max_queued,
+            sagas=self._sagas.values(),
+            limits=limits,
+        )
         self._wait: Final = wait
         self._observers: Final = tuple(observers)
         self._only: Final = None if only is None else frozenset(only)
         self._clock: Final = clock or SystemClock()
         self._owner = ""
         self._definitions: Final = Definitions()
-        self._open: _Opened | None = None
+        self._open: Opened | None = None
         self._recovery_task: asyncio.Task[None] | None = None
 
     # -- opening and closing ------------------------------------------------------
@@ -145,8 +144,7 @@ class Sec(ForMany):
             owner=self._owner,
             epoch=epoch,
             deps=self._deps,
-            max_sagas=self._max_sagas,
-            max_actions=self._max_actions,
+            capacity=self._capacity,
             observers=self._observers,
             clock=self._clock,
         )
@@ -159,7 +157,7 @@ class Sec(ForMany):
         except BaseException:
             await self._store.close()
             raise
-        self._open = _Opened(driving, starting, deciding, obeying)
+        self._open = Opened(driving, starting, deciding, obeying)
         self._recovery_task = driving.tasks.spawn(recovery.run(), name="sagacity recovery")
         return self
 
@@ -193,12 +191,12 @@ class Sec(ForMany):
     def _driving(self) -> Driving:
         return self._opened().driving
 
-    def _opened(self) -> _Opened:
+    def _opened(self) -> Opened:
         if self._open is None:
             raise CoordinatorClosed('this coordinator is not open: use "async with Sec(...)"')
         return self._open
 
-    def _accepting(self) -> _Opened:
+    def _accepting(self) -> Opened:
         opened = self._opened()
         if opened.driving.draining:
             raise CoordinatorClosed("this coordinator is draining and takes on no more sagas")
@@ -276,7 +274,8 @@ class Sec(ForMany):
 
         Cancelling this call does not stop the saga. With an `id` that exists (and the
         same saga name and params) the saga that is there is started if it was not, and
-        waited for.
+        waited for. With `max_queued` sagas in line for a place this waits before it stores
+        anything, and may be cancelled without a trace.
 
         Raises:
             SagaUnwound, SagaStuck, SagaAbandoned: it ended otherwise.
@@ -289,12 +288,19 @@ class Sec(ForMany):
         saga_id = id or system.new_saga_id()
         if id and (driving.knows(id) or id in opened.starting.busy):
             return await self._attach(id, intake)
+        entrant, places = Entrant(saga_id, intake.dag.name, intake.params), driving.places
+        has_room = places.has_room(entrant)
+        if not has_room:
+            has_room = not await places.promise(entrant)
+            if id and (driving.knows(id) or id in opened.starting.busy):  # by now
+                if not has_room:
+                    places.forgo(entrant)
+                return await self._attach(id, intake)
         state = SagaState(intake.dag, intake.params)
         execution = driving.execution(saga_id, intake.dag.name, driving.epoch, state, intake.labels)
         execution.journal.record(Created(self._owner))
         execution.journal.record(StartRequested())
         driving.obey(execution)
-        has_room = driving.has_room()
         if has_room:
             execution.decide()
         events = execution.journal.take()
@@ -305,9 +311,9 @@ class Sec(ForMany):
         )  # fmt: skip
         waiter = driving.waiters.add(saga_id)
         if has_room:
-            driving.launch_new(execution, saga, events)
+            driving.launch_new(execution, entrant, saga, events)
         else:
-            driving.enqueue_new(saga)
+            driving.enqueue_new(saga, entrant)
         try:
             ending = await waiter
         except AlreadyThereError:
@@ -365,14 +371,17 @@ class Sec(ForMany):
         return decode if saga is None else saga.decode_output
 
     async def get(self, saga_id: UUID) -> SagaView:
-        """Return the saga as it is in the store now. Does not wait for writes.
+        """Return the saga as it is in the store now, with what it waits for in this process.
+
+        Does not wait for writes.
 
         Raises:
             NoSuchSaga: it does not exist.
         """
-        self._driving()
+        driving = self._driving()
         stored = await self._store.read(saga_id)
-        return view_of_stored(stored, self._definitions.dag_of(stored))
+        view = view_of_stored(stored, self._definitions.dag_of(stored))
+        return with_waits(view, driving)
 
     # -- what handles ask ----------------------------------------------------------
 

@@ -1,74 +1,210 @@
-"""Limits on what runs at once: in the whole coordinator, and for each action.
+"""What may run at once: so many in all, some of them kept for undoing, and so many at each gate.
 
-First come, first served. Who gets no slot is called back when one is free. A slot
-of the action is taken before one of the coordinator, so that a crowded action
-never holds places that others could use.
+A gate is a narrower limit that some have to pass as well: that of an action, of a saga's
+name, or of one key of either. What must stay true: no limit is ever passed, and nobody
+waits who could go on. Who waits, waits at one place: at its gate while that is full, else
+in the common line. It holds nothing meanwhile, so who crowds a gate takes no room from
+others. Those who undo stand in lines of their own and go first.
+
+Attempts of actions take slots, and so do sagas their places: this knows of neither.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from sagacity.engine.lines import Line
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
-    from sagacity.core.actions import Action
+    GateKey = tuple[str, bytes, bool]
 
-    Grant = Callable[[], None]
+KEPT_SHARE: Final = 8
+"""One slot of so many is kept for undoing, unless it is said otherwise."""
+
+
+def kept_of(limit: int) -> int:
+    """Return how many of `limit` slots are kept for undoing; of a single one, none can be."""
+    return max(1, limit // KEPT_SHARE) if limit > 1 else 0
+
+
+class Pass:
+    """One who holds a slot, or waits for one; then `grant` is called once when it has it."""
+
+    __slots__ = ("gate", "grant", "group", "line", "rests", "undoes")
+
+    def __init__(
+        self, group: Hashable, grant: Callable[[Pass], None], gate: Gate | None, *, undoes: bool
+    ) -> None:
+        """`group` shares its turns; `undoes`: it takes something back, and goes first."""
+        self.group: Final = group
+        self.grant: Final = grant
+        self.gate: Final = gate
+        self.undoes: Final = undoes
+        self.line: Line[Pass] | None = None
+        """Where it waits."""
+        self.rests = False
+        """Whether it has given its slot to others, and has kept its gate."""
+
+
+class Gate:
+    """A limit of its own. Dos and undos never share one: an undo waits for no do that hangs."""
+
+    __slots__ = ("about", "held", "key", "limit", "line", "users")
+
+    def __init__(self, key: GateKey, limit: int, about: str) -> None:
+        """Let `limit` pass at once; `about`: for each value of what, for people."""
+        self.about: Final = about
+        self.key: Final = key
+        self.limit: Final = limit
+        self.users = 0
+        """How many hold it or wait, here or in the common line."""
+        self.held: dict[Pass, None] = {}
+        self.line: Final[Line[Pass]] = Line()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody more may pass."""
+        return len(self.held) >= self.limit
 
 
 class Slots:
-    """Counts attempts in flight."""
+    """Slots, gates, and those who wait for them."""
 
-    def __init__(self, max_actions: int) -> None:
-        """Allow `max_actions` attempts at once."""
-        self._max: Final = max_actions
-        self._used = 0
-        self._granting = False
-        self._queue: deque[Grant] = deque()
-        self._used_by: dict[str, int] = {}
-        self._queues: dict[str, deque[Grant]] = {}
+    def __init__(self, limit: int, kept: int = 0) -> None:
+        """Let `limit` go at once, of which `kept` only undo."""
+        self.limit: Final = limit
+        self.kept: Final = kept
+        self._free = limit
+        self._free_forward = limit - kept
+        self._forward: Final[Line[Pass]] = Line()
+        self._undoing: Final[Line[Pass]] = Line()
+        self._gates: dict[GateKey, Gate] = {}
+        self._is_granting = False
 
-    def try_acquire(self, action: Action) -> bool:
-        """Take a slot if there is one now."""
-        if self._used >= self._max:
+    @property
+    def is_unused(self) -> bool:
+        """Whether nobody holds a slot or waits for one."""
+        lines = self._forward or self._undoing or self._gates
+        return self._free == self.limit and not lines
+
+    def gate(self, name: str, key: bytes, limit: int, *, undoes: bool, about: str = "") -> Gate:
+        """Return the gate of a name (and a key); it is there as long as it is used."""
+        known = self._gates.get((name, key, undoes))
+        return Gate((name, key, undoes), limit, about) if known is None else known
+
+    # -- those that need no pass -----------------------------------------------
+
+    def take(self) -> bool:
+        """Take a slot for what goes forward and has no gate; False: it has to wait."""
+        if self._free_forward <= 0 or self._free <= 0:
             return False
-        limit = action.limit
-        if limit is not None:
-            used = self._used_by.get(action.name, 0)
-            if used >= limit:
-                return False
-            self._used_by[action.name] = used + 1
-        self._used += 1
+        self._free_forward -= 1
+        self._free -= 1
         return True
 
-    def wait(self, action: Action, grant: Grant) -> None:
-        """Have `grant` called once, with a slot taken, when it is the turn of this one."""
-        limit = action.limit
-        if limit is not None:
-            used = self._used_by.get(action.name, 0)
-            if used >= limit:
-                self._queues.setdefault(action.name, deque()).append(grant)
-                return
-            self._used_by[action.name] = used + 1
-        self._queue.append(grant)
+    def give_back(self) -> None:
+        """Give back what `take` took."""
+        self._free_forward += 1
+        self._free += 1
+        if self._forward or self._undoing:
+            self._grant()
 
-    def release(self, action: Action) -> None:
-        """Give a slot back; whoever waited longest gets it."""
-        self._used -= 1
-        if action.limit is not None:
-            waiting = self._queues.get(action.name)
-            if waiting:
-                self._queue.append(waiting.popleft())
-            else:
-                self._used_by[action.name] -= 1
-        if self._granting:
+    # -- those that have one ---------------------------------------------------
+
+    @property
+    def has_room(self) -> bool:
+        """Whether `take` would take a slot now."""
+        return self._free_forward > 0 and self._free > 0
+
+    def may_enter(self, gate: Gate | None, *, undoes: bool) -> bool:
+        """Whether one more would get a slot now."""
+        if gate is not None and (gate.is_full or gate.line):
+            return False
+        return self._has_room(undoes=undoes) and not self._line(undoes=undoes)
+
+    def enter(self, who: Pass) -> bool:
+        """Take a slot now (True), or be granted one later. What rests has passed its gate."""
+        gate = who.gate
+        if who.rests:
+            who.rests = False
+        elif gate is not None:
+            self._gates[gate.key] = gate
+            gate.users += 1
+            if gate.is_full or gate.line:
+                self._wait(who, gate.line)
+                return False
+        if not self.may_enter(None, undoes=who.undoes):
+            self._wait(who, self._line(undoes=who.undoes))
+            return False
+        self._take(who)
+        return True
+
+    def leave(self, who: Pass) -> None:
+        """Give a slot back, or stop waiting for one."""
+        gate = who.gate
+        if who.line is not None:
+            who.line.remove(who)
+        elif not who.rests:
+            self._free += 1
+            self._free_forward += not who.undoes
+        if gate is not None:
+            gate.held.pop(who, None)
+            gate.users -= 1
+            if not gate.users:
+                del self._gates[gate.key]
+            elif gate.line and not gate.is_full and who.line is not gate.line:
+                # One has gone that counted here, so one comes: never more stand in the
+                # common line for this gate than have left it, or came when it had room.
+                next_ = gate.line.pop()
+                self._wait(next_, self._line(undoes=next_.undoes))
+        who.line = None
+        self._grant()
+
+    def rest(self, who: Pass) -> None:
+        """Give a slot to others, but keep the gate; `enter` takes one again."""
+        who.rests = True
+        self._free += 1
+        self._free_forward += not who.undoes
+        self._grant()
+
+    def _grant(self) -> None:
+        """Let in whoever may go now."""
+        if self._is_granting:
             return  # called by a grant that wants none any more: the loop below goes on
-        self._granting = True
+        self._is_granting = True
         try:
-            while self._queue and self._used < self._max:
-                self._used += 1
-                self._queue.popleft()()
+            while True:
+                if self._undoing and self._has_room(undoes=True):
+                    who = self._undoing.pop()
+                elif self._forward and self._has_room(undoes=False):
+                    who = self._forward.pop()
+                else:
+                    return
+                gate = who.gate
+                if gate is not None and gate.is_full and who not in gate.held:
+                    gate.line.put_back(who)
+                    who.line = gate.line
+                    continue
+                self._take(who)
+                who.grant(who)
         finally:
-            self._granting = False
+            self._is_granting = False
+
+    def _take(self, who: Pass) -> None:
+        who.line = None
+        self._free -= 1
+        self._free_forward -= not who.undoes
+        if who.gate is not None:
+            who.gate.held[who] = None
+
+    def _wait(self, who: Pass, line: Line[Pass]) -> None:
+        line.append(who)
+        who.line = line
+
+    def _line(self, *, undoes: bool) -> Line[Pass]:
+        return self._undoing if undoes else self._forward
+
+    def _has_room(self, *, undoes: bool) -> bool:
+        return self._free > 0 and (undoes or self._free_forward > 0)

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from sagacity.core.events import StartRequested
+from sagacity.engine.driving import entrant_of
 from sagacity.errors import SagaStateError
 from sagacity.ports.store import SagaStatus
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from sagacity.core.actions import ActionRegistry
     from sagacity.core.dag import Dag
     from sagacity.engine.driving import Driving
+    from sagacity.engine.places import Entrant
     from sagacity.ports.store import SagaStore
 
 
@@ -44,8 +46,23 @@ class Starting:
             NoSuchSaga: it does not exist.
             SagaStateError: it was started before.
             DagError: an action is not registered here (only with `here`).
+            CoordinatorClosed: it began to close.
         """
-        driving = self._driving
+        crowded = await self._start(saga_id, None, here=here)
+        while crowded is not None:
+            has_promise = await self._driving.places.promise(crowded)
+            promised = crowded if has_promise else None
+            crowded = await self._start(saga_id, promised, here=here)
+
+    async def _start(
+        self, saga_id: UUID, promised: Entrant | None, *, here: bool
+    ) -> Entrant | None:
+        """Start it; or return what has to wait first, because too many are queued.
+
+        What comes from other processes has been acknowledged, and does not wait: if need
+        be it is left in the store until there is room. `promised` is used or given up.
+        """
+        driving, places = self._driving, self._driving.places
         await driving.until_free(saga_id)
         if driving.knows(saga_id) or saga_id in self.busy:
             raise SagaStateError(saga_id, "already started", "start")
@@ -63,10 +80,19 @@ class Starting:
                 self._check_actions(dag)
             execution.journal.record(StartRequested())
             driving.obey(execution)
-            if driving.has_room() and (here or not self._registry.missing_for(dag)):
+            entrant = entrant_of(execution)
+            if places.has_room(entrant) and (here or not self._registry.missing_for(dag)):
                 execution.decide()
-                await asyncio.shield(driving.launch(execution))
-            else:
-                await asyncio.shield(driving.launch_queued(execution))
+                await asyncio.shield(driving.launch(execution, entrant))
+                return None
+            if here and promised is None:
+                if places.is_crowded(entrant):
+                    return entrant
+                places.promise_now(entrant)
+            promised = None  # whoever queues it has it now
+            await asyncio.shield(driving.launch_queued(execution, promised=here))
+            return None
         finally:
             self.busy.discard(saga_id)
+            if promised is not None:
+                places.forgo(promised)
