@@ -13,6 +13,7 @@ from sagacity.core.dag import Dag
 from sagacity.core.limits import Limit
 from sagacity.core.outcome import Abandoned, NodeError, Outcome, Stuck, Succeeded, Unwound
 from sagacity.core.policies import Retry
+from sagacity.core.secret import Secret
 from sagacity.core.views import EventView, NodeView, SagaSummary, SagaView
 from sagacity.errors import (
     ActionFailed,
@@ -100,6 +101,7 @@ __all__ = [
     "SagacityError",
     "SchemaVersionError",
     "Sec",
+    "Secret",
     "StoreBusy",
     "StoreCorrupt",
     "StoreError",

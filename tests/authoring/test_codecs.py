@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, co
 from typing_extensions import TypedDict
 
 from sagacity.authoring.codecs import NoCodecError, codec_for
-from sagacity.core.values import MAX_DEPTH, MAX_VALUE_BYTES
+from sagacity.core.values import MAX_DEPTH, MOST_VALUE_BYTES
 from sagacity.errors import ValueNotStorable
 
 T = TypeVar("T")
@@ -333,7 +333,7 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (int, 2**64, "integer outside"),
     (str, "\0", "NUL"),
     (str, "\ud800", "surrogate"),
-    (str, "x" * MAX_VALUE_BYTES, "over the limit"),
+    (str, "x" * MOST_VALUE_BYTES, "over the limit"),
     (bytes, b"\xff", "no bytes: "),
     (Any, deep, "nested deeper"),
     (Any, Opaque(), "Opaque"),

@@ -21,6 +21,7 @@ import pytest
 from pydantic import BaseModel, RootModel
 from typing_extensions import TypeAliasType, TypedDict
 
+from sagacity import Secret
 from sagacity.authoring.fits import may_fit
 
 T = TypeVar("T")
@@ -240,3 +241,22 @@ def test_what_cannot_turn_out_well_is_told(source: Any, target: Any) -> None:
 def test_recursive_types_have_an_end() -> None:
     """A type that contains itself is compared to a bounded depth."""
     assert may_fit(Tree, OtherTree)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "fits"),
+    [
+        (Secret[str], Secret[str], True),
+        (Secret[str], Secret[int], False),
+        (Secret[str], Secret, True),
+        (str, Secret[str], True),
+        (int, Secret[str], False),
+        (Secret[str], str, False),
+        (Secret[dict[str, int]], dict[str, int], False),
+        (Secret[str], str | Secret[str], True),
+        (Secret[str], Any, True),
+    ],
+)
+def test_a_secret_fits_where_one_is_wanted(source: Any, target: Any, fits: bool) -> None:
+    """A plain value may become one; the other way it is revealed in an action."""
+    assert may_fit(source, target) is fits

@@ -22,8 +22,8 @@ from sagacity.core.bindings import (
     resolve,
     to_document,
 )
-from sagacity.core.values import Json, encode
-from sagacity.errors import LogCorrupt, ValueNotStorable
+from sagacity.core.values import Json, decode, encode
+from sagacity.errors import LogCorrupt
 from sagacity.testing.strategies import bindings
 
 SEEN: dict[Binding, Json] = {
@@ -66,11 +66,21 @@ def test_a_field_that_is_not_there_is_said_by_its_path(field: FieldPath) -> None
         resolve(OutputOf(0, field), SEEN.__getitem__)
 
 
-def test_an_object_that_is_too_large_is_refused() -> None:
-    """What is put together of storable values need not be storable."""
-    large = ObjectOf((("a", Const(0)), ("b", Const(0))))
-    with pytest.raises(ValueNotStorable):
-        resolve(large, lambda _: encode("a" * 600_000))
+def test_what_is_put_together_has_no_limit_of_its_own() -> None:
+    """It is not stored, and the output of a saga that has succeeded must not be refused."""
+    large = encode("a" * 600_000)
+    both = ObjectOf((("b", Const(0)), ("a", ListOf((Const(0), Const(0))))))
+    assert decode(resolve(both, lambda _: large)) == {
+        "a": ["a" * 600_000] * 2,
+        "b": "a" * 600_000,
+    }
+
+
+def test_an_object_that_is_put_together_is_canonical() -> None:
+    """Its members are sorted, and names are written as in any value."""
+    members = tuple((name, Const(0)) for name in ("b", "a", 'q"', "\u00e5"))
+    text = resolve(ObjectOf(members), lambda _: b"1")
+    assert text == encode({"b": 1, "a": 1, 'q"': 1, "\u00e5": 1})
 
 
 def test_an_output_is_checked_for_the_fields_that_are_taken_of_it() -> None:

@@ -79,7 +79,7 @@ def nested(depth: int) -> list[Any]:
         ({"\udfff": 1}, "text with a lone surrogate"),
         ({1: 1}, "member name 1 is not a string"),
         ({None: 1}, "member name None is not a string"),
-        ({Word("a"): 1}, "member name 'a' is not a string"),
+        ({Word("a"): 1}, "member name of type Word is not a string"),
         (b"", "bytes is not a JSON type"),
         ({1}, "set is not a JSON type"),
         (Decimal(1), "Decimal is not a JSON type"),

@@ -153,7 +153,10 @@ def test_an_unknown_node_is_no_such_node() -> None:
         view(*LOG).node("x")
 
 
-ERROR = {"kind": "action_failed", "message": "no money", "class": "Card", "data": {"left": 3}}
+ERROR = {
+    "kind": "action_failed", "message": "no money", "class": "Card", "traceback": CARD.traceback,
+    "data": {"left": 3},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -171,7 +174,8 @@ ERROR = {"kind": "action_failed", "message": "no money", "class": "Card", "data"
         (UndoFinished(A, How.NOTHING), "a", None, "nothing"),
         (UndoFailed(A, CARD), "a", None, ERROR),
         (UndoFailed(A, BARE), "a", None,
-         {"kind": "exception", "message": "boom", "class": "ValueError", "data": None}),
+         {"kind": "exception", "message": "boom", "class": "ValueError", "data": None,
+          "traceback": BARE.traceback}),
     ],
 )  # fmt: skip
 def test_an_event_is_shown_readable(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, assert_type
 
-from sagacity import Sec
+from sagacity import Sec, Secret
 from sagacity.authoring import Context, Saga, action, make_context, saga
 
 
@@ -141,3 +141,35 @@ async def run_it(sec: Sec) -> None:
     assert str(await sec.run(pay_twice, None))
     told: float | str = await sec.run(book_trip, Trip("ann", 3))
     assert told
+
+
+@dataclass
+class Login:
+    user: str
+    password: Secret[str]
+
+
+@action(read_only=True)
+async def log_in(ctx: Context, login: Login, salt: Secret[bytes]) -> Secret[str]:
+    assert_type(login.password.reveal(), str)
+    assert_type(salt.reveal(), bytes)
+    wider: Secret[object] = login.password
+    return Secret(str(wider))
+
+
+@action(read_only=True)
+async def salt(ctx: Context) -> Secret[bytes]:
+    return Secret(b"salt")
+
+
+@saga
+def visit(login: Login) -> Secret[str]:
+    token = log_in.node(login, salt.node())
+    assert_type(token, Secret[str])
+    return token
+
+
+async def visit_it(sec: Sec) -> None:
+    """A secret is typed by what it holds."""
+    token = await sec.run(visit, Login("ann", Secret("hunter2")))
+    assert_type(token.reveal(), str)

@@ -27,7 +27,7 @@ from sagacity.authoring.fits import may_fit
 from sagacity.authoring.references import Reference, facts_of
 from sagacity.authoring.signatures import UNSTATED, Typed
 from sagacity.core.bindings import ListOf, ObjectOf
-from sagacity.core.values import MAX_DEPTH, NULL
+from sagacity.core.values import MAX_DEPTH, MAX_VALUE_BYTES, NULL, within
 from sagacity.errors import ValueNotStorable
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Binder:
 
     def _encoded(self, value: Any, wanted: Typed) -> Json:
         try:
-            return wanted.codec.encode(value)
+            return within(wanted.codec.encode(value), MAX_VALUE_BYTES)
         except (ValueNotStorable, ValueError, TypeError, RecursionError) as error:
             self.mistake(f"{value!r:.60}: {error}")
             return NULL

@@ -17,6 +17,7 @@ are used: it loads itself only then, and who declares nothing does not wait for 
 
 from __future__ import annotations
 
+import re
 import types
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,8 +27,15 @@ import pydantic
 import pydantic_core
 
 from sagacity.authoring.annotations import Names, in_words, is_unknown
+from sagacity.authoring.secret_types import (
+    STORING,
+    keeps_secrets,
+    stored_if_secret,
+    would_be_masked,
+)
 from sagacity.authoring.typed_dicts import adopt_typed_dicts
-from sagacity.core.values import NULL, Json, decode, encode
+from sagacity.core.masking import may_hold_secrets, revive_inside, revived
+from sagacity.core.values import MOST_VALUE_BYTES, NULL, Json, encode
 from sagacity.errors import ValueNotStorable
 
 if TYPE_CHECKING:
@@ -42,6 +50,7 @@ _JSON_CONTAINERS: Final[tuple[tuple[Any, type], ...]] = (
     (list, list),
     (list[Any], list),
 )
+_INPUT_VALUE: Final = re.compile("input_value=.*, (?=input_type=)")
 # Pydantic writes NaN as null where it knows no type; kept as it is, `encode` refuses it.
 _CONFIG: Final[CoreConfig] = {"ser_json_inf_nan": "constants"}
 
@@ -51,7 +60,10 @@ class Codec:
     """The way of one type to JSON and back."""
 
     encode: Callable[[Any], Json]
-    """Raises ValueNotStorable: not a value of the type, or not one that can be stored."""
+    """Raises ValueNotStorable: not a value of the type, or not one that can be stored.
+
+    Of a size that some coordinator may allow; who stores it looks at its own limit.
+    """
     decode: Callable[[Json], Any]
     """Raises pydantic's `ValidationError`: stored by something of another type."""
     read: Callable[[bytes | str], Any]
@@ -99,6 +111,11 @@ def _make_codec(type_: Any, names: Names | None) -> Codec:
     ) as error:
         reason = str(error).partition("\n")[0]
         raise NoCodecError(f"{in_words(type_)} has no JSON form: {reason}") from error
+    if would_be_masked(adapter.core_schema):
+        raise NoCodecError(
+            f"{in_words(type_)} has a secret of pydantic's own, which writes asterisks instead of "
+            "its value; use sagacity.Secret[...]"
+        )
     typed, decode_typed = _encoder(adapter, type_), _decoder(adapter)
     read = _reader(adapter, type_)
     for scalar in _JSON_SCALARS:
@@ -106,7 +123,7 @@ def _make_codec(type_: Any, names: Names | None) -> Codec:
             return Codec(_scalar_first(scalar, typed), decode_typed, read)
     for container, kind in _JSON_CONTAINERS:
         if type_ == container:
-            return Codec(_json_first(kind, typed), decode_typed, read)
+            return Codec(_json_first(kind, typed), _reviving(decode_typed), read)
     return Codec(typed, decode_typed, read)
 
 
@@ -128,17 +145,28 @@ def _built(type_: Any, names: Names | None) -> pydantic.TypeAdapter[Any]:
 
 
 def _encoder(adapter: pydantic.TypeAdapter[Any], type_: Any) -> Callable[[Any], Json]:
-    validate = adapter.validator.validate_python
+    validator = _validator(adapter)
+    validate = validator.validate_python
     dump = pydantic_core.SchemaSerializer(adapter.core_schema, _CONFIG).to_python
-    read = adapter.validator.validate_json
+    read = validator.validate_json
+    hide = validator is not adapter.validator
 
     def encode_typed(value: Any) -> Json:
         try:
             valid = validate(value, by_alias=True, by_name=True)
-            plain = dump(valid, mode="json", by_alias=False, round_trip=True, warnings="error")
+            plain = dump(
+                valid,
+                mode="json",
+                by_alias=False,
+                round_trip=True,
+                warnings="error",
+                context=STORING,
+                fallback=stored_if_secret,
+            )
         except ValueError as error:  # pydantic's own, text that is no UTF-8, a value in itself
-            raise ValueNotStorable(f"no {in_words(type_)}: {_told(error)}") from error
-        text = encode(plain)
+            reason = f"no {in_words(type_)}: {_told(error)}"
+            raise ValueNotStorable(reason) from (None if hide else error)
+        text = encode(plain, limit_bytes=MOST_VALUE_BYTES)
         try:
             # Instances are taken as they are, whatever is in them: what only shows when it
             # is read would be found after the effect, by an undo that needs it.
@@ -152,10 +180,17 @@ def _encoder(adapter: pydantic.TypeAdapter[Any], type_: Any) -> Callable[[Any], 
     return encode_typed
 
 
+def _validator(adapter: pydantic.TypeAdapter[Any]) -> Any:
+    """Return what checks values; where there are secrets, one whose errors do not show them."""
+    if not keeps_secrets(adapter.core_schema):
+        return adapter.validator
+    return pydantic_core.SchemaValidator(adapter.core_schema, {"hide_input_in_errors": True})
+
+
 def _told(error: Exception) -> str:
-    """Return what pydantic found, on one line and without addresses of its manual."""
+    """Return what pydantic found, on one line, without values and addresses of its manual."""
     if not isinstance(error, pydantic.ValidationError):
-        return " ".join(str(error).split())
+        return _INPUT_VALUE.sub("", " ".join(str(error).split()))
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return "; ".join(
         ": ".join(filter(None, (".".join(map(str, each["loc"])), each["msg"]))) for each in found
@@ -163,7 +198,7 @@ def _told(error: Exception) -> str:
 
 
 def _decoder(adapter: pydantic.TypeAdapter[Any]) -> Callable[[Json], Any]:
-    validate = adapter.validator.validate_json
+    validate = _validator(adapter).validate_json
 
     def decode_typed(text: Json) -> Any:
         return validate(text, by_alias=False, by_name=True)
@@ -172,7 +207,7 @@ def _decoder(adapter: pydantic.TypeAdapter[Any]) -> Callable[[Json], Any]:
 
 
 def _reader(adapter: pydantic.TypeAdapter[Any], type_: Any) -> Callable[[bytes | str], Any]:
-    validate = adapter.validator.validate_json
+    validate = _validator(adapter).validate_json
 
     def read(text: bytes | str) -> Any:
         try:
@@ -189,13 +224,21 @@ def _encode_none(value: Any) -> Json:
     return NULL
 
 
+def _reviving(typed: Callable[[Json], Any]) -> Callable[[Json], Any]:
+    def decode_container(text: Json) -> Any:
+        value = typed(text)
+        return revive_inside(value) if may_hold_secrets(text) else value
+
+    return decode_container
+
+
 def _json_first(kind: type, typed: Callable[[Any], Json]) -> Callable[[Any], Json]:
     """Return an encoder for what is mostly JSON already, and then need not pass pydantic."""
 
     def encode_json_first(value: Any) -> Json:
         if type(value) is kind:
             try:
-                return encode(value)
+                return encode(value, limit_bytes=MOST_VALUE_BYTES)
             except ValueNotStorable:
                 pass  # perhaps a date is in it; pydantic decides, and `encode` has the last word
         return typed(value)
@@ -205,7 +248,9 @@ def _json_first(kind: type, typed: Callable[[Any], Json]) -> Callable[[Any], Jso
 
 def _scalar_first(kind: type, typed: Callable[[Any], Json]) -> Callable[[Any], Json]:
     def encode_scalar_first(value: Any) -> Json:
-        return encode(value) if type(value) is kind else typed(value)
+        if type(value) is kind:
+            return encode(value, limit_bytes=MOST_VALUE_BYTES)
+        return typed(value)
 
     return encode_scalar_first
 
@@ -214,12 +259,12 @@ def _scalar_first(kind: type, typed: Callable[[Any], Json]) -> Callable[[Any], J
 def _typed_any() -> Codec:
     """Return pydantic's way with `Any`; made when it is needed, which often is never."""
     adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(Any)
-    return Codec(_encoder(adapter, Any), decode, _reader(adapter, Any))
+    return Codec(_encoder(adapter, Any), revived, _reader(adapter, Any))
 
 
 def _encode_any(value: Any) -> Json:
     try:
-        return encode(value)
+        return encode(value, limit_bytes=MOST_VALUE_BYTES)
     except ValueNotStorable:
         return _typed_any().encode(value)
 
@@ -228,5 +273,5 @@ def _read_any(text: bytes | str) -> Any:
     return _typed_any().read(text)
 
 
-ANY: Final = Codec(_encode_any, decode, _read_any)
+ANY: Final = Codec(_encode_any, revived, _read_any)
 """JSON of no stated type. Other values are taken and come back as JSON: a date as its text."""

@@ -27,6 +27,7 @@ from sagacity.authoring.annotations import (
     plain,
     union_members,
 )
+from sagacity.core.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,6 +43,7 @@ ARRAYS: Final = (
     collections.abc.Sequence,
     collections.abc.Set,
 )
+_HANDED_ON_WHOLE: Final = "a secret is handed on whole: take it as Secret[...] in an action"
 _INDEXED: Final = (list, tuple, collections.deque, collections.abc.Sequence)
 _OBJECTS: Final = (dict, collections.abc.Mapping)
 _SERIALIZERS: Final = ("PlainSerializer", "WrapSerializer", "SerializeAsAny")
@@ -107,6 +109,8 @@ def _of_any_member(type_: Any, look: collections.abc.Callable[[Any], Field]) -> 
 
 def _attribute(type_: Any, name: str, names: Names) -> Field:
     kind = class_of(type_)
+    if kind is Secret:
+        raise NoFieldError(_HANDED_ON_WHOLE)
     if kind is None or _writes_its_own_json(kind):
         return Field((name,), Any)
     if derives(kind, pydantic.RootModel) and name == "root":
@@ -129,6 +133,8 @@ def _attribute(type_: Any, name: str, names: Names) -> Field:
 
 def _item(type_: Any, key: str | int, names: Names) -> Field:
     kind = class_of(type_)
+    if kind is Secret:
+        raise NoFieldError(_HANDED_ON_WHOLE)
     if kind is None or _writes_its_own_json(kind):
         return Field((key,), Any)
     if derives(kind, pydantic.RootModel):

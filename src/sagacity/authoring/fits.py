@@ -21,6 +21,7 @@ import typing_extensions
 
 from sagacity.authoring.annotations import class_of, derives, is_unknown, plain, union_members
 from sagacity.authoring.fields import ARRAYS, array_item, record_fields
+from sagacity.core.secret import Secret
 
 _TEXTS: Final = (
     bytes,
@@ -60,6 +61,10 @@ def may_fit(source: Any, target: Any, depth: int = 0) -> bool:
     given, wanted = class_of(source), class_of(target)
     if given is None or wanted is None or _has_any_shape(given) or _has_any_shape(wanted):
         return True
+    if given is Secret and wanted is not Secret:
+        return False  # it becomes a plain value only where it is revealed; that one may become one
+    if wanted is Secret:
+        return may_fit(_inside(source), _inside(target), depth + 1)
     if derives(given, *ARRAYS) and derives(wanted, *ARRAYS) and not _is_text(given, wanted):
         return _items_fit(source, target, depth)
     if _is_object(given) and _is_object(wanted):
@@ -69,6 +74,11 @@ def may_fit(source: Any, target: Any, depth: int = 0) -> bool:
     if _is_object(given) or _is_object(wanted):
         given, wanted = (dict if _is_object(kind) else kind for kind in (given, wanted))
     return _related(given, wanted) or _converts(given, wanted)
+
+
+def _inside(type_: Any) -> Any:
+    """Return the type of what a secret holds, or that of a plain value."""
+    return next(iter(typing.get_args(type_)), Any) if class_of(type_) is Secret else type_
 
 
 def _alternatives(type_: Any) -> tuple[Any, ...] | None:

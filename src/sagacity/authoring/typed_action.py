@@ -112,14 +112,14 @@ class TypedAction:
         """
         return self._encode(result)
 
-    def check_output(self, output: Json) -> None:
-        """Check an output that a person sets.
+    def check_output(self, output: Json) -> Json:
+        """Check an output that a person sets, and return it as the do's would be stored.
 
         Raises:
             ValueNotStorable: it is not of the type that the do returns.
         """
         try:
-            self.signature.result.codec.decode(output)
+            return self._encode(self.signature.result.codec.decode(output))
         except ValueError as error:
             raise ValueNotStorable(f'no output of action "{self.name}": {error}') from error
 

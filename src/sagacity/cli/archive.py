@@ -4,7 +4,11 @@
      "head": {"id": ..., "name": ..., "state": ..., "labels": {...},
               "created_ms": ..., "updated_ms": ...},
      "definition": {...}, "constants": [...], "params": ...,
-     "records": [[first_sequence, record], ...]}
+     "records": [[first_sequence, record], ...],
+     "masked": ["params.password", ...]}
+
+Secrets are never in it: each holds `***`, and `masked` says where. Such a saga can be
+read in if it had ended; one that had not could not go on without them.
 
 A definition and a record are as in the store (docs/saga-log.md). Reading trusts
 nothing: the definition is built and the log is folded, and the state of the saga is
@@ -25,7 +29,8 @@ import orjson
 
 from sagacity.core.codec import decode_log, decode_record, encode_record
 from sagacity.core.definition import constants_of, dag_of, definition_of
-from sagacity.core.values import encode
+from sagacity.core.masking import masked, secret_places
+from sagacity.core.values import MOST_VALUE_BYTES, encode
 from sagacity.core.views import fold_log
 from sagacity.engine.intake import check_labels
 from sagacity.engine.summaries import summary_of
@@ -95,6 +100,15 @@ class Archived:
 def line_of(stored: StoredSaga) -> bytes:
     """Return a stored saga as a line (without its end)."""
     head = stored.head
+    secrets = [
+        *[f"params{place}" for place in secret_places(stored.params)],
+        *[f"constants{place}" for place in secret_places(stored.constants)],
+        *[
+            f"records[{index}][1]{place}"
+            for index, (_, record) in enumerate(stored.records)
+            for place in secret_places(record)
+        ],
+    ]
     return orjson.dumps(
         {
             "sagacity_export": FORMAT,
@@ -107,9 +121,12 @@ def line_of(stored: StoredSaga) -> bytes:
                 "updated_ms": head.updated_ms,
             },
             "definition": orjson.Fragment(stored.document),
-            "constants": orjson.Fragment(stored.constants),
-            "params": orjson.Fragment(stored.params),
-            "records": [[first, orjson.Fragment(record)] for first, record in stored.records],
+            "constants": orjson.Fragment(masked(stored.constants)),
+            "params": orjson.Fragment(masked(stored.params)),
+            "records": [
+                [first, orjson.Fragment(masked(record))] for first, record in stored.records
+            ],
+            "masked": secrets,
         }
     )
 
@@ -148,9 +165,10 @@ def read_line(line: bytes) -> Archived:
                     labels=check_labels(cast("Mapping[str, str]", labels)),
                     document=_json(definition),
                     constants=_json(constants),
-                    params=encode(params),
+                    params=encode(params, limit_bytes=MOST_VALUE_BYTES),
                     records=[_moved(record) for record in records],
                     times=(created_ms, updated_ms),
+                    secrets=document.get("masked", []),
                 )
             except (ValueError, TypeError, SagacityError) as error:
                 raise LogCorrupt(f"saga {saga_id:.60}: {error}") from error
@@ -168,6 +186,7 @@ def _checked(
     params: Json,
     records: Sequence[tuple[int, Json, int]],
     times: tuple[int, int],
+    secrets: Any,
 ) -> Archived:
     dag = dag_of(document, constants)
     definition = definition_of(dag)
@@ -179,6 +198,11 @@ def _checked(
         raise LogCorrupt(f"times out of bounds: {times}")
     log = decode_log((first, record) for first, record, _ in records)
     state = fold_log(dag, params, log)
+    if secrets and state.finished is None:
+        raise LogCorrupt(
+            f"it has not ended, and its secrets are not in an export ({secrets!r:.200}): it cannot "
+            "go on from this one. Let it end where it is, or start it anew"
+        )
     return Archived(
         id=saga_id,
         name=name,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sagacity.cli.text import cut, moment, safe, shown_value, time_of_day
-from sagacity.core.events import EventKind
+from sagacity.cli.text import cut, moment, safe, safe_lines, shown_value, time_of_day
+from sagacity.core.events import ErrorKind, EventKind
 
 if TYPE_CHECKING:
     from sagacity.core.views import EventView
 
 VALUE_CHARS: Final = 100
 MESSAGE_CHARS: Final = 300
+MORE_CHARS: Final = 10_000
 
 
 _FAILURES: Final = frozenset(
@@ -40,6 +41,28 @@ def log_line(event: EventView) -> str:
     return f"{event.sequence:>5}  {moment(event.time_ms)}  {event.epoch:>3}  {event_text(event)}"
 
 
+def more_lines(event: EventView) -> list[str]:
+    """Return all that an event says and its line shortens or leaves out."""
+    if event.kind in _FAILURES:
+        data, trace = event.data["data"], event.data["traceback"]
+        attached = [] if data is None else [shown_value(data, MORE_CHARS)]
+        message = safe_lines(_failure(event.data))
+        long = len(message) > 1 or len(message[0]) > MESSAGE_CHARS
+        return [*(message if long else ()), *attached, *(safe_lines(trace) if trace else ())]
+    shown = event.data if event.kind is EventKind.SUCCEEDED else None
+    if event.kind is EventKind.DECIDED:
+        shown = event.data.get("value")
+    text = "" if shown is None else shown_value(shown, MORE_CHARS)
+    return [text] if len(text) > VALUE_CHARS or (event.kind is EventKind.DECIDED and text) else []
+
+
+def _failure(data: dict[str, Any]) -> str:
+    """Return what a failure says; of an exception, its class too."""
+    message = str(data["message"] or data["kind"])
+    name = data["class"] if data["kind"] == ErrorKind.EXCEPTION else ""
+    return f"{name}: {message}" if name and name != message else message
+
+
 def progress_line(event: EventView) -> str:
     """Return an event as it happens."""
     return f"{time_of_day(event.time_ms)}  {event_text(event)}"
@@ -52,7 +75,7 @@ def _data_text(event: EventView) -> str:
     if event.kind in _FAILURES:
         effect = f" (effect {data['effect']})" if "effect" in data else ""
         again = f"; again at {time_of_day(data['retry_at_ms'])}" if "retry_at_ms" in data else ""
-        return cut(safe(str(data["message"] or data["kind"])), MESSAGE_CHARS) + effect + again
+        return cut(safe(_failure(data)), MESSAGE_CHARS) + effect + again
     if event.kind is EventKind.DECIDED:
         because = f": {safe(data['reason'])}" if data["reason"] else ""
         verb = data["verb"].replace("_", " ")

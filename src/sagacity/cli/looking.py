@@ -10,7 +10,7 @@ import click
 from sagacity.cli.documenting import log_document, saga_document, summary_document
 from sagacity.cli.going_on import at_rest, lines_for_list, lines_for_saga, what_to_decide
 from sagacity.cli.json_documents import ListDocument
-from sagacity.cli.lines import log_line
+from sagacity.cli.lines import log_line, more_lines
 from sagacity.cli.options import (
     json_option,
     label_options,
@@ -160,8 +160,9 @@ def show(*, saga_id: str, store: str, verbose: bool, as_json: bool) -> None:
 @click.command()
 @click.argument("saga_id", metavar="ID")
 @store_option
+@verbose_option
 @json_option
-def log(*, saga_id: str, store: str, as_json: bool) -> None:
+def log(*, saga_id: str, store: str, verbose: bool, as_json: bool) -> None:
     """Show the log of a saga.
 
     Every event, in order: its sequence, its time, the epoch of who wrote it.
@@ -174,6 +175,8 @@ def log(*, saga_id: str, store: str, as_json: bool) -> None:
     note(f"saga {view.id}: {safe(view.name)}")
     for event in view.events:
         click.echo(log_line(event))
+        for line in more_lines(event) if verbose else ():
+            click.echo(f"       {line}")
 
 
 async def _get(store: str, text: str) -> tuple[bool, SagaView]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sagacity.core.masking import revived
 from sagacity.core.nodes import NodeKind, Undoing
 from sagacity.core.paths import MAX_NAME_CHARS
 from sagacity.core.policies import ONCE, Retry, check_timeout
-from sagacity.core.values import decode, encode
+from sagacity.core.values import MOST_VALUE_BYTES, encode
 from sagacity.errors import DagError
 
 if TYPE_CHECKING:
@@ -117,8 +118,8 @@ class Action(Protocol):
         """
         ...
 
-    def check_output(self, output: Json) -> None:
-        """Check an output that a person sets.
+    def check_output(self, output: Json) -> Json:
+        """Check an output that a person sets, and return it as the do's would be stored.
 
         Raises:
             ValueNotStorable: the do could not have returned it.
@@ -179,7 +180,7 @@ class ActionFunc:
 
     def do_arguments(self, inputs: Mapping[str, Json]) -> Mapping[str, Any]:
         """Pass bound inputs by name, as plain JSON values (there are none by default)."""
-        return {name: decode(value) for name, value in inputs.items()} if inputs else _NO_ARGUMENTS
+        return {name: revived(value) for name, value in inputs.items()} if inputs else _NO_ARGUMENTS
 
     def undo_arguments(self, inputs: Mapping[str, Json], output: Json | None) -> tuple[Any, ...]:
         """Pass nothing: the undo looks things up."""
@@ -188,10 +189,11 @@ class ActionFunc:
 
     def encode_output(self, result: Any) -> Json:
         """Store what the do returned; it must be JSON already."""
-        return encode(result)
+        return encode(result, limit_bytes=MOST_VALUE_BYTES)
 
-    def check_output(self, output: Json) -> None:
+    def check_output(self, output: Json) -> Json:
         """Take any JSON: there is no type to check it against."""
+        return output
 
 
 _NO_UNDO: Final[Mapping[str | None, Undoing]] = {

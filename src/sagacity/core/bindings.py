@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
-from sagacity.core.values import MAX_DEPTH, decode, encode
+import orjson
+
+from sagacity.core.values import MAX_DEPTH, decode, encode_again
 from sagacity.errors import LogCorrupt
 
 if TYPE_CHECKING:
@@ -115,16 +117,21 @@ def resolve(binding: Binding, lookup: Callable[[Binding], Json]) -> Json:
     """Return the JSON that `binding` stands for; `lookup` gives that of a leaf without field."""
     match binding:
         case OutputOf(node, field) if field:
-            return encode(_field(decode(lookup(OutputOf(node))), field))
+            return encode_again(_field(decode(lookup(OutputOf(node))), field))
         case ParamsOf(scope, field) if field:
-            return encode(_field(decode(lookup(ParamsOf(scope))), field))
+            return encode_again(_field(decode(lookup(ParamsOf(scope))), field))
         case ListOf(items):
             return b"[" + b",".join(resolve(item, lookup) for item in items) + b"]"
         case ObjectOf(members):
-            value = {key: decode(resolve(member, lookup)) for key, member in members}
-            return encode(value)
+            # Put together without a limit, as a list is: it is made of what was checked, is not
+            # stored, and the output of a saga whose nodes have all succeeded must not be refused.
+            return b"{" + b",".join(_member_text(*each, lookup) for each in sorted(members)) + b"}"
         case _:
             return lookup(binding)
+
+
+def _member_text(key: str, member: Binding, lookup: Callable[[Binding], Json]) -> Json:
+    return orjson.dumps(key) + b":" + resolve(member, lookup)
 
 
 def check_fields(binding: Binding, node: int, output: Json) -> None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sagacity.core.bindings import Const, moved
+from sagacity.core.bindings import Const, leaves, moved
 from sagacity.core.dag import Dag
+from sagacity.core.masking import holds_secrets
 from sagacity.core.nodes import Node, NodeKind, Undoing
 from sagacity.core.pivots import reached
+from sagacity.errors import DagError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sagacity.core.bindings import Binding
     from sagacity.core.dag import OnStuck, Siblings
@@ -132,6 +134,8 @@ class DagDraft:
         Raises:
             DagError: with all mistakes.
         """
+        if not dynamic:
+            self._check_secrets(name)
         behind = len(self.nodes)
         edges = tuple(
             (
@@ -152,6 +156,26 @@ class DagDraft:
             dynamic=dynamic,
             forward_only=forward_only,
         )
+
+    def _check_secrets(self, name: str) -> None:
+        """Refuse secrets that every saga of the shape would share, and everybody could read."""
+        secret = {index for index, each in enumerate(self.constants) if holds_secrets(each)}
+        if secret:
+            given = [
+                f'node "{node.name}" is given a Secret, which would be in the definition of the '
+                "saga: take it from the params, or from ctx.deps"
+                for node in self.nodes
+                if secret.intersection(_constants_in(node))
+            ]
+            raise DagError(name, given or ["its output is a Secret that is known before it runs"])
+
+
+def _constants_in(node: Node) -> Iterator[int]:
+    """Yield the constants that the inputs and the value of a node are made of."""
+    bound = [*(node.inputs or {}).values(), *([] if node.value is None else [node.value])]
+    for leaf in (leaf for binding in bound for leaf in leaves(binding)):
+        if isinstance(leaf, Const):
+            yield leaf.index
 
 
 def _moved_node(node: Node, ids: dict[int, int], first_constant: int, scope: int) -> Node:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sagacity.core.events import Effect, FinalState
+from sagacity.core.masking import shown
 from sagacity.core.transitions import NodeStatus
-from sagacity.core.values import decode
 from sagacity.errors import LogCorrupt
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ Outcome: TypeAlias = Succeeded | Unwound | Stuck | Abandoned
 def outcome_of(state: SagaState) -> Outcome | None:
     """Return how the saga of `state` ended, or None while it has not."""
     if state.finished is FinalState.SUCCEEDED:
-        return Succeeded(decode(output_of(state)))
+        return Succeeded(shown(output_of(state)))
     if state.finished is FinalState.UNWOUND:
         return Unwound(all_errors(state))
     if state.finished is FinalState.ABANDONED:
@@ -129,7 +129,7 @@ def _told(state: SagaState, node: int, error: ErrorRecord, effect: Effect | None
         node=state.dag.paths[node],
         kind=error.kind,
         message=error.message,
-        data=None if error.data is None else decode(error.data),
+        data=None if error.data is None else shown(error.data),
         effect=effect,
         class_name=error.class_name,
         traceback=error.traceback,

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from sagacity.core.secret import MARK, Secret
 from sagacity.errors import LogCorrupt, ValueNotStorable
 
 Json: TypeAlias = bytes
@@ -22,18 +23,22 @@ Json: TypeAlias = bytes
 
 NULL: Final[Json] = b"null"
 MAX_VALUE_BYTES: Final = 1024 * 1024
+"""The most that one value may be, unless a coordinator is told another limit."""
+MOST_VALUE_BYTES: Final = 16 * 1024 * 1024
+"""The most that it can be told."""
 MAX_DEPTH: Final = 100
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**64 - 1
 
+_OVER: Final = "value of {:,} bytes is over the limit of {:,}"
 _INTEGER_OUTSIDE: Final = "integer outside -2^63 .. 2^64 - 1 (store it as a string)"
 
 
 def encode(value: Any, *, limit_bytes: int = MAX_VALUE_BYTES) -> Json:
     """Return the canonical JSON of `value`.
 
-    Tuples become arrays. Only the JSON types of Python are taken; types of the
-    user are made JSON before this (`authoring`).
+    Tuples become arrays, and a `Secret` its stored form. Else only the JSON types of
+    Python are taken; types of the user are made JSON before this (`authoring`).
 
     Raises:
         ValueNotStorable: names what is wrong and where.
@@ -47,8 +52,35 @@ def encode(value: Any, *, limit_bytes: int = MAX_VALUE_BYTES) -> Json:
     if text is None or _WRITTEN_NUL in text:
         text = _encode_with_care(value)
     if len(text) > limit_bytes:
-        raise ValueNotStorable(f"value of {len(text):,} bytes is over the limit of {limit_bytes:,}")
+        raise ValueNotStorable(_OVER.format(len(text), limit_bytes))
     return text
+
+
+def within(text: Json, limit_bytes: int) -> Json:
+    """Return `text`, if it is no larger.
+
+    Raises:
+        ValueNotStorable: it is.
+    """
+    if len(text) > limit_bytes:
+        raise ValueNotStorable(
+            f"{_OVER.format(len(text), limit_bytes)}: keep it elsewhere and hand on where it is, "
+            "or raise max_value_bytes"
+        )
+    return text
+
+
+def check_value_limit(limit_bytes: int) -> int:
+    """Return `limit_bytes`, if values can be given that limit.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    if not 1 <= limit_bytes <= MOST_VALUE_BYTES:
+        raise ValueError(
+            f"max_value_bytes={limit_bytes}: it must be within 1 .. {MOST_VALUE_BYTES:,}"
+        )
+    return limit_bytes
 
 
 def decode(text: Json) -> Any:
@@ -75,7 +107,7 @@ def encode_again(value: Any) -> Json:
         raise LogCorrupt(f"not a stored value: {error}") from error
 
 
-def canonical(text: bytes | str, *, limit_bytes: int = MAX_VALUE_BYTES) -> Json:
+def canonical(text: bytes | str, *, limit_bytes: int = MOST_VALUE_BYTES) -> Json:
     """Return the canonical form of JSON text that came from outside.
 
     Raises:
@@ -115,7 +147,12 @@ def _encode_with_care(value: Any) -> Json:
         _check(value, 0)
     except ValueNotStorable as error:
         raise ValueNotStorable(error.reason, f"${error.where}"[:200]) from None
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(value, _stored_secret, orjson.OPT_SORT_KEYS)
+
+
+def _stored_secret(value: Any) -> Any:
+    secret: Secret[Any] = value  # `_check` has let nothing else pass
+    return {MARK: secret.reveal()}
 
 
 _WRITTEN_NUL: Final = b"\\u0000"
@@ -170,14 +207,23 @@ def _check(value: Any, depth: int) -> None:
     elif kind is float:
         if not math.isfinite(value):
             raise ValueNotStorable(f"{value} is not a JSON number")
+    elif kind is Secret:
+        _check({MARK: value.reveal()}, depth)
     elif value is not None and kind is not bool:
         raise ValueNotStorable(f"{kind.__qualname__} is not a JSON type")
 
 
 def _check_key(key: object) -> None:
     if type(key) is not str:
-        raise ValueNotStorable(f"member name {key!r:.80} is not a string")
+        raise ValueNotStorable(f"member name {_told(key)} is not a string")
     _check_text(key)
+
+
+def _told(key: Any) -> str:
+    # The text of a user's object, or of a huge integer, may raise anything.
+    kind: type[Any] = type(key)  # pyright: ignore[reportUnknownVariableType]
+    plain = kind in (str, float, bool, type(None)) or (kind is int and abs(key) <= INT_MAX)
+    return f"{key!r:.80}" if plain else f"of type {kind.__qualname__}"
 
 
 def _check_depth(depth: int) -> None:

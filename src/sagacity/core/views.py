@@ -5,6 +5,7 @@ Made from what is stored and nothing else, by the same fold that drives the saga
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -26,9 +27,9 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
+from sagacity.core.masking import masked, masked_log, shown
 from sagacity.core.outcome import all_errors, last_try, outcome_of
 from sagacity.core.state import SagaState
-from sagacity.core.values import decode
 from sagacity.errors import LogCorrupt
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ class SagaView:
 
     `waits_for` is what it waits for in the coordinator (a place, a limit, its next retry),
     in words; only the coordinator's own process knows.
+
+    No secret is in it: what is a `Secret` in the saga is `***` here, in `log` too.
     """
 
     id: UUID
@@ -116,6 +119,8 @@ class SagaView:
     dag: Dag
     log: tuple[LoggedEvent, ...]
     waits_for: str = ""
+    masked: bool = False
+    """Whether there are secrets in the saga."""
 
     def node(self, path: str) -> NodeView:
         """Return the node at `path`.
@@ -192,7 +197,7 @@ def nodes_of(state: SagaState, log: Sequence[LoggedEvent]) -> tuple[NodeView, ..
                 status=state.status[index],
                 attempt=state.attempts.get(index, 0),
                 undo_attempt=state.undo_attempts.get(index, 0),
-                output=None if output is None else decode(output),
+                output=None if output is None else shown(output),
                 error=errors.get(path),
                 undo_error=undo_errors.get(path),
                 running=index in state.in_flight,
@@ -232,7 +237,7 @@ def _path_of(dag: Dag, event: Event) -> str | None:
 def _data(event: Event) -> Any:
     match event:
         case Succeeded(output=output):
-            return decode(output)
+            return shown(output)
         case Failed(error=error, effect=effect):
             return {**_error_data(error), "effect": effect.value}
         case AttemptFailed(error=error, effect=effect, retry_at_ms=retry_at_ms):
@@ -264,7 +269,7 @@ def _decision_data(event: Decided) -> dict[str, Any]:
         "reason": event.reason,
         "request": event.request,
     }
-    return told if event.value is None else {**told, "value": decode(event.value)}
+    return told if event.value is None else {**told, "value": shown(event.value)}
 
 
 def _error_data(error: ErrorRecord) -> dict[str, Any]:
@@ -272,7 +277,8 @@ def _error_data(error: ErrorRecord) -> dict[str, Any]:
         "kind": error.kind.value,
         "message": error.message,
         "class": error.class_name,
-        "data": None if error.data is None else decode(error.data),
+        "traceback": error.traceback,
+        "data": None if error.data is None else shown(error.data),
     }
 
 
@@ -301,6 +307,12 @@ def _times(log: Sequence[LoggedEvent]) -> dict[int, dict[str, Any]]:
         else:
             of_node[name] = logged.time_ms
     return times
+
+
+def _masked_dag(dag: Dag) -> Dag:
+    """Return `dag` without the secrets that the constants of a dynamic saga can have."""
+    constants = tuple(masked(each) for each in dag.constants)
+    return dag if constants == dag.constants else dag.with_constants(constants)
 
 
 def _visible_parents(dag: Dag, parents: tuple[int, ...]) -> tuple[str, ...]:
@@ -341,13 +353,15 @@ def view_of(
         LogCorrupt: the log cannot be.
     """
     state = fold_log(dag, params, log)
+    safe_log, safe_dag = tuple(masked_log(log)), _masked_dag(dag)
+    safe = safe_dag is dag and masked(params) == params and all(map(operator.is_, log, safe_log))
     return SagaView(
         id=saga_id,
         name=name,
         version=dag.version,
         state=state_name,
         direction=state.direction,
-        params=decode(params),
+        params=shown(params),
         labels=dict(labels),
         nodes=nodes_of(state, log),
         events=tuple(event_view(dag, logged) for logged in log),
@@ -358,6 +372,7 @@ def view_of(
         created_ms=created_ms,
         updated_ms=updated_ms,
         fingerprint=fingerprint,
-        dag=dag,
-        log=tuple(log),
+        dag=safe_dag,
+        log=safe_log,
+        masked=not safe,
     )

@@ -29,7 +29,7 @@ from sagacity.core.events import (
     UndoFailed,
     UndoFinished,
 )
-from sagacity.core.values import encode
+from sagacity.core.values import encode, within
 from sagacity.engine.calling import TimedOutError
 from sagacity.engine.injection import INJECTED
 from sagacity.engine.retrying import retry_at_ms, retry_policy
@@ -105,11 +105,12 @@ class Trial(NamedTuple):
 class Attempts:
     """Runs the attempts of one coordinator's sagas."""
 
-    def __init__(self, deps: Any, caller: Caller, clock: Clock) -> None:
+    def __init__(self, deps: Any, caller: Caller, clock: Clock, max_value_bytes: int) -> None:
         """`deps` goes to every context."""
         self._deps: Final = deps
         self._caller: Final = caller
         self._clock: Final = clock
+        self._max_value_bytes: Final = max_value_bytes
 
     async def run_do(
         self, saga: Trying, node: int, number: int, action: Action, began_ms: int
@@ -171,7 +172,7 @@ class Attempts:
             trial = Trial(saga, node, action, context, began_ms)
             return await self._failed(trial, kind, error, effect)
         try:
-            return Succeeded(node, action.encode_output(result))
+            return Succeeded(node, within(action.encode_output(result), self._max_value_bytes))
         except BaseException as error:  # noqa: BLE001 - a border: serialisers are user code too
             trial = Trial(saga, node, action, context, began_ms)
             return await self._failed(trial, ErrorKind.OUTPUT, error, Effect.POSSIBLE)
@@ -301,8 +302,10 @@ def error_record(kind: ErrorKind, error: BaseException) -> ErrorRecord:
     """Return what is stored of `error`: storable and bounded, whatever it is."""
     reported = error if isinstance(error, ActionFailed | UndoFailedError) else None
     try:
-        message = str(error if reported is None else reported.message) or type(error).__name__
-    except Exception:  # noqa: BLE001 - an error that cannot be rendered is still an error
+        # Joined, so that what comes of it is a plain text, whatever class it had.
+        message = "".join((str(error if reported is None else reported.message),))
+        message = message or type(error).__name__
+    except BaseException:  # noqa: BLE001 - an error that cannot be rendered is still an error
         message = "(this error cannot be shown as text)"
     data: Json | None = None
     if reported is not None and reported.data is not None:
@@ -310,6 +313,8 @@ def error_record(kind: ErrorKind, error: BaseException) -> ErrorRecord:
             data = encode(reported.data, limit_bytes=MAX_ERROR_DATA_BYTES)
         except ValueNotStorable as reason:
             message = f"{message} (its data cannot be stored: {reason})"
+        except Exception as reason:  # noqa: BLE001 - a border: it is an object of the user's
+            message = f"{message} (its data cannot be stored: {type(reason).__name__})"
     return ErrorRecord(
         kind,
         _storable(message, MAX_MESSAGE_CHARS),
@@ -322,7 +327,7 @@ def error_record(kind: ErrorKind, error: BaseException) -> ErrorRecord:
 def _traceback(error: BaseException) -> str:
     try:
         text = "".join(traceback.format_exception(error, limit=-20))
-    except Exception:  # noqa: BLE001 - hostile __str__ in the chain of causes
+    except BaseException:  # noqa: BLE001 - hostile __str__ in the chain of causes
         return "(this traceback cannot be shown as text)"
     return _storable(text[-MAX_TRACEBACK_CHARS:], MAX_TRACEBACK_CHARS)
 

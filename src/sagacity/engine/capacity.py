@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.core.immutable import Immutable
 from sagacity.core.limits import KeyedLimit, Limit, split_key
+from sagacity.core.values import MAX_VALUE_BYTES, check_value_limit
 from sagacity.engine.slots import kept_of
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_MAX_SAGAS: Final = 1_000
 DEFAULT_MAX_ACTIONS: Final = 1_000
 DEFAULT_MAX_QUEUED: Final = 10_000
+DEFAULT_MAX_VALUE_BYTES: Final = MAX_VALUE_BYTES
 
 
 class Capacity(Immutable):
@@ -27,6 +29,7 @@ class Capacity(Immutable):
     max_queued: int
     limits: Mapping[str, KeyedLimit]
     """By the name of the saga."""
+    max_value_bytes: int
 
 
 def capacity_of(
@@ -37,6 +40,7 @@ def capacity_of(
     max_queued: int,
     sagas: Iterable[Saga[Any, Any]],
     limits: Mapping[str, int | Limit] | None,
+    max_value_bytes: int,
 ) -> Capacity:
     """Return the limits; those said to the coordinator stand before those of the sagas.
 
@@ -60,7 +64,9 @@ def capacity_of(
             found[name] = _keyed(Limit(said))
         else:  # another number, for the same key
             found[name] = KeyedLimit(Limit(said).at_once, known.path, known.text)
-    return Capacity(max_sagas, max_actions, kept, max_queued, found)
+    return Capacity(
+        max_sagas, max_actions, kept, max_queued, found, check_value_limit(max_value_bytes)
+    )
 
 
 def _keyed(limit: Limit) -> KeyedLimit:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from sagacity.core.events import Created, StartRequested
+from sagacity.core.masking import revived
 from sagacity.core.state import SagaState
-from sagacity.core.values import decode
+from sagacity.core.values import MAX_VALUE_BYTES, check_value_limit
 from sagacity.engine import inbox, system
 from sagacity.engine.asking import ask
 from sagacity.engine.definitions import Definitions
@@ -51,9 +52,10 @@ class Client(ForMany):
     one, what is asked waits for the next.
     """
 
-    def __init__(self, store: SagaStore) -> None:
-        """Nothing happens before `async with`."""
+    def __init__(self, store: SagaStore, *, max_value_bytes: int = MAX_VALUE_BYTES) -> None:
+        """Nothing happens before `async with`. For the limit see `Sec`."""
         super().__init__(store)
+        self._max_value_bytes: Final = check_value_limit(max_value_bytes)
         self._definitions: Final = Definitions()
 
     async def __aenter__(self) -> Self:
@@ -92,7 +94,7 @@ class Client(ForMany):
         start: bool = False,
     ) -> Handle[Any]:
         """Store a new saga, started or not. As `Sec.create`; actions are checked by who runs it."""
-        intake = take_in(saga_or_dag, params, labels)
+        intake = take_in(saga_or_dag, params, labels, self._max_value_bytes)
         saga_id = id or system.new_saga_id()
         state = SagaState(intake.dag, intake.params)
         events: list[Event] = [Created("")]
@@ -170,4 +172,4 @@ class Client(ForMany):
     def decoder_of(self, saga_name: str) -> Callable[[Json], Any]:
         """Return what reads an output of which nothing is known here: plain JSON."""
         del saga_name
-        return decode
+        return revived

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+from msgspec.structs import replace
+
 from sagacity.core.agenda import Direction
 from sagacity.core.decisions import NO_NODE, OF_NODES, Answer, Verb, judge_decision
 from sagacity.core.events import Decided, FinalState, Finished, Unwinding
-from sagacity.core.values import decode, encode
+from sagacity.core.values import MOST_VALUE_BYTES, NULL, decode, encode
 from sagacity.engine import system
 from sagacity.engine.requests import Request
 from sagacity.engine.summaries import status_of
@@ -44,20 +47,22 @@ def decision_of(
         raise SagaStateError(saga_id, status_of(state), request.verb, verdict.why)
     if verdict.answer is Answer.NO_OP:
         return None
-    check_value(state.dag, request, node, actions)
-    return decided_by(request, node)
+    return decided_by(checked_value(state.dag, request, node, actions), node)
 
 
-def check_value(dag: Dag, request: Request, node: int, actions: Mapping[str, Action]) -> None:
-    """Check the output to set, if there is one and its action is known here.
+def checked_value(dag: Dag, request: Request, node: int, actions: Mapping[str, Action]) -> Request:
+    """Return the request with the output to set as it is stored, if there is one.
+
+    Where the action is not known here it is taken as it is.
 
     Raises:
         ValueNotStorable: it is not one of the node's action.
     """
-    if request.verb is Verb.SET_OUTPUT:
-        action = actions.get(dag.nodes[node].action)
-        if action is not None:
-            action.check_output(b"null" if request.value is None else request.value)
+    if request.verb is not Verb.SET_OUTPUT:
+        return request
+    action = actions.get(dag.nodes[node].action)
+    value = NULL if request.value is None else request.value
+    return replace(request, value=value if action is None else action.check_output(value))
 
 
 def decided_by(request: Request, node: int) -> Decided:
@@ -88,13 +93,13 @@ def decision_command(saga_id: UUID, request: Request) -> InboxCommand:
         "by": request.by,
         "reason": request.reason,
     }
-    if request.value is not None:
-        arguments["value"] = decode(request.value)
+    if request.value is not None:  # as it is: one at the limit must have room for the rest, too
+        arguments["value"] = orjson.Fragment(request.value)
     return InboxCommand(
         request_id=request.request_id,
         saga_id=saga_id,
         verb=request.verb.value,
-        arguments=encode(arguments),
+        arguments=orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS),
         sent_ms=system.wall_ms(),
     )
 
@@ -115,7 +120,7 @@ def read_request(command: InboxCommand) -> Request:
     """
     match decode(command.arguments):
         case {"node": str(path), "by": str(by), "reason": str(reason), **rest}:
-            value = encode(rest["value"]) if "value" in rest else None
+            value = encode(rest["value"], limit_bytes=MOST_VALUE_BYTES) if "value" in rest else None
             verb = Verb(command.verb)
             if (verb in OF_NODES and verb is not Verb.RETRY) and not path:
                 raise ValueError(f"{verb} needs a node")

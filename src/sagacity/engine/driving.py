@@ -115,7 +115,7 @@ class Driving:
         self._env: Final = Environment(
             actions=registry.by_name,
             slots=Slots(capacity.max_actions, capacity.undo_slots),
-            attempts=Attempts(deps, Caller(self._threads, clock), clock),
+            attempts=Attempts(deps, Caller(self._threads, clock), clock, capacity.max_value_bytes),
             clock=clock,
             tasks=self.tasks,
             may_sleep=self.places.may_sleep,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from sagacity.core.decisions import NO_NODE, Answer, Verb, judge_decision
 from sagacity.core.events import Adopted
 from sagacity.core.forecast import forecast, left_behind
-from sagacity.core.values import decode
-from sagacity.engine.control import check_value, decided_by, events_of
+from sagacity.core.masking import shown
+from sagacity.engine.control import checked_value, decided_by, events_of
 from sagacity.engine.summaries import state_of_stored, status_of
 from sagacity.errors import ValueNotStorable
 from sagacity.ports.store import SagaStatus
@@ -107,9 +107,8 @@ async def plan_of(
     verdict = judge_decision(state, request.verb, node)
     answer, why, calls = verdict.answer, verdict.why, list[PlannedCall]()
     if answer is Answer.ALLOWED:
-        decided = decided_by(request, node)
         try:
-            check_value(state.dag, request, node, actions)
+            decided = decided_by(checked_value(state.dag, request, node, actions), node)
         except ValueNotStorable as error:
             answer, why = Answer.REFUSED, str(error)
         else:
@@ -123,7 +122,7 @@ async def plan_of(
 
 def _planned(dag: Dag, call: Foreseen) -> PlannedCall:
     bound = call.inputs or {}
-    known = {name: decode(value) for name, value in bound.items() if value is not None}
+    known = {name: shown(value) for name, value in bound.items() if value is not None}
     return PlannedCall(
         step=call.step,
         node=dag.paths[call.node],
@@ -133,7 +132,7 @@ def _planned(dag: Dag, call: Foreseen) -> PlannedCall:
         not_before_ms=call.not_before_ms,
         inputs=None if call.inputs is None else known,
         awaited=tuple(name for name, value in bound.items() if value is None),
-        output=None if call.output is None else decode(call.output),
+        output=None if call.output is None else shown(call.output),
     )
 
 
@@ -145,7 +144,7 @@ def _left(state: SagaState) -> tuple[LeftNode, ...]:
             label=dag.nodes[node].label,
             status=state.status[node],
             stuck=state.stuck_on[node].value if node in state.stuck_on else "",
-            output=decode(state.outputs[node]) if node in state.outputs else None,
+            output=shown(state.outputs[node]) if node in state.outputs else None,
         )
         for node in left_behind(state)
     )

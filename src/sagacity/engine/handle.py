@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from sagacity.core.decisions import Verb
 from sagacity.core.events import FinalState
 from sagacity.core.immutable import Immutable
+from sagacity.core.masking import shown
 from sagacity.core.outcome import Abandoned, Stuck, Succeeded, Unwound, outcome_of, output_of
-from sagacity.core.values import decode, encode
+from sagacity.core.values import MOST_VALUE_BYTES, encode
 from sagacity.engine.requests import new_request, verb_named
 from sagacity.errors import SagaAbandoned, SagaStuck, SagaUnwound
 
@@ -39,7 +40,7 @@ class Ending(Immutable):
         if self.otherwise is not None:
             return self.otherwise
         assert self.output is not None
-        return Succeeded(decode(self.output))
+        return Succeeded(shown(self.output))
 
 
 def ending_of(saga_name: str, state: SagaState) -> Ending | None:
@@ -177,7 +178,7 @@ class Handle(Generic[R]):
         Raises:
             ValueNotStorable: it is no output of the node's action.
         """
-        value = encode(output)
+        value = encode(output, limit_bytes=MOST_VALUE_BYTES)
         return await self._decide(Verb.SET_OUTPUT, node, reason, by, request_id, value)
 
     async def abandon(
@@ -208,7 +209,7 @@ class Handle(Generic[R]):
             NoSuchSaga, NoSuchNode: it, or the node, does not exist.
         """
         wanted = verb_named(verb)
-        value = encode(output) if wanted is Verb.SET_OUTPUT else None
+        value = encode(output, limit_bytes=MOST_VALUE_BYTES) if wanted is Verb.SET_OUTPUT else None
         return await self._backend.plan(self.id, new_request(wanted, node, by="", value=value))
 
     # -- faults ----------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from sagacity.core.codec import encode_record
 from sagacity.core.dag import Dag
 from sagacity.core.definition import constants_of
 from sagacity.core.immutable import Immutable
-from sagacity.core.values import decode, encode
+from sagacity.core.masking import revived
+from sagacity.core.values import encode, within
 from sagacity.engine.definitions import definition_for
 from sagacity.engine.summaries import summary_of
 from sagacity.errors import DagError, SagaExists
@@ -38,7 +39,12 @@ class Intake(Immutable):
     decode_output: Callable[[Json], Any]
 
 
-def take_in(saga: Saga[Any, Any] | Dag, params: Any, labels: Mapping[str, str] | None) -> Intake:
+def take_in(
+    saga: Saga[Any, Any] | Dag,
+    params: Any,
+    labels: Mapping[str, str] | None,
+    max_value_bytes: int,
+) -> Intake:
     """Check what a caller wants to run.
 
     Raises:
@@ -48,10 +54,12 @@ def take_in(saga: Saga[Any, Any] | Dag, params: Any, labels: Mapping[str, str] |
     """
     checked = check_labels(labels)
     if isinstance(saga, Dag):
-        return Intake(saga, encode(params), checked, decode)
+        stored = encode(params, limit_bytes=max_value_bytes)
+        return Intake(saga, stored, checked, revived)
     if not isinstance(saga, Saga):  # pyright: ignore[reportUnnecessaryIsInstance] - the edge
         raise TypeError(f"{saga!r:.80} is no saga: give a function decorated with @saga, or a Dag")
-    return Intake(saga.dag_for(params), saga.encode_params(params), checked, saga.decode_output)
+    dag, stored = saga.dag_for(params), within(saga.encode_params(params), max_value_bytes)
+    return Intake(dag, stored, checked, saga.decode_output)
 
 
 def check_labels(labels: Mapping[str, str] | None) -> Mapping[str, str]:

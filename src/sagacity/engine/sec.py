@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from sagacity.authoring import Saga
 from sagacity.core.events import Adopted, Created, StartRequested
+from sagacity.core.masking import revived
 from sagacity.core.state import SagaState
-from sagacity.core.values import decode
 from sagacity.engine import capacity, inbox, system
 from sagacity.engine.acquiring import acquire
 from sagacity.engine.clock import SystemClock
@@ -70,13 +70,13 @@ class Sec(ForMany):
     that unwind) and at most `max_actions` attempts run at once, `undo_slots` of them kept
     for undos (an eighth unless it is said); the rest waits its turn. With `max_queued`
     sagas in line for a place, starting one more waits. `limits` are numbers of sagas of a
-    name that run at once, before what `@saga(limit=)` says.
+    name that run at once, before what `@saga(limit=)` says. Params and outputs may have
+    `max_value_bytes` each, as JSON (at most 16 MiB).
 
     `only` is for a process that is there for sagas of its own, as `sagacity run` is: of
     all that others left or asked for in the store, it looks after the sagas with these
     ids alone (which need not exist yet). The rest stays as it is for a later coordinator.
     There is still one coordinator at a time, so the rest waits as long as this one is open.
-
     `clock` is for tests (`sagacity.testing.ManualClock`).
 
     Raises on entering:
@@ -94,6 +94,7 @@ class Sec(ForMany):
         undo_slots: int | None = None,
         max_queued: int = capacity.DEFAULT_MAX_QUEUED,
         limits: Mapping[str, int | Limit] | None = None,
+        max_value_bytes: int = capacity.DEFAULT_MAX_VALUE_BYTES,
         wait: bool = False,
         observers: Iterable[Observer] = (),
         only: Iterable[UUID] | None = None,
@@ -116,6 +117,7 @@ class Sec(ForMany):
             max_queued=max_queued,
             sagas=self._sagas.values(),
             limits=limits,
+            max_value_bytes=max_value_bytes,
         )
         self._wait: Final = wait
         self._observers: Final = tuple(observers)
@@ -235,7 +237,7 @@ class Sec(ForMany):
             SagaExists: the id stands for another saga.
         """
         driving = self._accepting().driving
-        intake = take_in(saga_or_dag, params, labels)
+        intake = take_in(saga_or_dag, params, labels, self._capacity.max_value_bytes)
         self._check_actions(intake.dag)
         saga_id = id or system.new_saga_id()
         state = SagaState(intake.dag, intake.params)
@@ -283,7 +285,7 @@ class Sec(ForMany):
         """
         opened = self._accepting()
         driving = opened.driving
-        intake = take_in(saga_or_dag, params, labels)
+        intake = take_in(saga_or_dag, params, labels, self._capacity.max_value_bytes)
         self._check_actions(intake.dag)
         saga_id = id or system.new_saga_id()
         if id and (driving.knows(id) or id in opened.starting.busy):
@@ -344,7 +346,7 @@ class Sec(ForMany):
             DagError: an action is not registered here.
         """
         driving = self._accepting().driving
-        intake = Intake(steno_saga.dag, steno_saga.params, {}, decode)
+        intake = Intake(steno_saga.dag, steno_saga.params, {}, revived)
         self._check_actions(intake.dag)
         events = [Created(self._owner), *steno_saga.events, Adopted(self._owner)]
         state = SagaState(intake.dag, intake.params)
@@ -356,7 +358,7 @@ class Sec(ForMany):
         )  # fmt: skip
         if await self._store.create(saga) is not None:
             raise SagaExists(steno_saga.saga_id, "a saga cannot be resumed under an id in use")
-        return Handle(self, steno_saga.saga_id, decode)
+        return Handle(self, steno_saga.saga_id, revived)
 
     def handle(self, saga_id: UUID) -> Handle[Any]:
         """Return a handle of a saga of the store; whether it exists shows when it is used.
@@ -368,7 +370,7 @@ class Sec(ForMany):
     def decoder_of(self, saga_name: str) -> Callable[[Json], Any]:
         """Return what reads the output of sagas of this name: typed if it is registered here."""
         saga = self._sagas.get(saga_name)
-        return decode if saga is None else saga.decode_output
+        return revived if saga is None else saga.decode_output
 
     async def get(self, saga_id: UUID) -> SagaView:
         """Return the saga as it is in the store now, with what it waits for in this process.

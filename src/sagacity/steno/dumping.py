@@ -61,6 +61,8 @@ def _log_reasons(view: SagaView) -> list[str]:
                 reasons.append("it was abandoned; Steno would go on with it")
             case _:
                 pass
+    if view.masked:
+        reasons.append("it has secrets, which Steno's format would show")
     if view.direction is Direction.UNWINDING and not failed:
         reasons.append("it is unwound although no node failed; Steno would go forward")
     return reasons
