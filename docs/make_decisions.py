@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from sagacity import Dag, DagBuilder, Node
 from sagacity.core.actions import ActionFunc
+from sagacity.core.breakpoints import At
 from sagacity.core.decisions import NO_NODE, OF_NODES, Verb, judge_decision
 from sagacity.core.events import (
     AttemptFailed,
@@ -33,7 +34,7 @@ from sagacity.core.events import (
     UndoStarted,
 )
 from sagacity.core.state import replay
-from sagacity.core.values import NULL
+from sagacity.core.values import NULL, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +76,9 @@ CASES: Final[Sequence[tuple[str, int, Sequence[Event]]]] = (
 """A name, the node that verbs of nodes are asked about, and a log that ends in that state."""
 
 
+_AT: Final = {Verb.SET_BREAKPOINT: encode(At.AFTER_UNDO.value)}
+
+
 def table() -> str:
     """Return a row for each state, a column for each verb."""
     verbs = list(Verb)
@@ -85,7 +89,9 @@ def table() -> str:
     for name, node, log in CASES:
         state = replay(_dag(), NULL, log)
         answers = [
-            judge_decision(state, verb, node if verb in OF_NODES else NO_NODE).answer.value
+            judge_decision(
+                state, verb, node if verb in OF_NODES else NO_NODE, _AT.get(verb)
+            ).answer.value
             for verb in verbs
         ]
         lines.append(f"| {name} | {' | '.join(answers)} |")

@@ -181,3 +181,18 @@ def test_what_does_not_say_which_sagas_is_refused(
     result = sagacity(*words)
     assert result.exit_code == 1
     assert text in result.stderr
+
+
+def test_a_saga_is_stepped_through_from_breakpoint_to_breakpoint(
+    sagacity: Sagacity, document: Document, stuck: str
+) -> None:
+    """Each command says what it did; what makes no sense is refused with the reason."""
+    done = sagacity("set-breakpoint", stuck, "--at", "failure", *BY)
+    assert done.stdout == f"saga {ID} pauses when it comes there; it is stuck\n"
+    assert "decided: set breakpoint, by ann: ticket 7" in sagacity("log", stuck).stdout
+    cleared = document("clear-breakpoint", stuck)
+    assert (cleared["verb"], cleared["changed"]) == ("clear_breakpoint", True)
+    refused = sagacity("set-breakpoint", stuck)
+    assert (refused.exit_code, "needs a node" in refused.stderr) == (1, True)
+    refused = sagacity("step", stuck)
+    assert (refused.exit_code, "nothing waits to begin" in refused.stderr) == (1, True)

@@ -598,7 +598,7 @@ async def test_a_decision_that_is_refused_does_not_keep_a_saga_from_starting(
     """They take turns."""
     async with asyncio.timeout(20), coordinator(stores, world) as sec:
         handle = await sec.create(LINE)
-        refused = spawn(handle.pause())
+        refused = spawn(handle.abort())
         await asyncio.sleep(0)
         await handle.start()
         with pytest.raises(SagaStateError):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Final
 
 import pytest
 
 from sagacity.core.agenda import Direction
+from sagacity.core.breakpoints import At
 from sagacity.core.dag import Dag
 from sagacity.core.decisions import (
     NO_NODE,
@@ -19,15 +21,16 @@ from sagacity.core.decisions import (
 )
 from sagacity.core.events import Decided, Event, FinalState, Finished, Unwinding
 from sagacity.core.forecast import forecast, left_behind
-from sagacity.core.planner import RunAction, RunUndo, plan
+from sagacity.core.planner import Finish, RunAction, RunUndo, plan
 from sagacity.core.state import SagaState, replay
-from sagacity.core.values import NULL
+from sagacity.core.values import NULL, Json, encode
 from sagacity.errors import LogCorrupt
 from sagacity.testing.checkers import judge
 from tests.recovery.shapes import named
 from tests.recovery.test_every_prefix import Case, cases, ordinary, storable
 from tests.recovery.walker import Script, Walker, snapshot, walk
 
+MOST_PAUSES: Final = 3
 EVERY: Final = 7
 """One saga in so many of each shape is tried: there are thousands."""
 
@@ -36,25 +39,29 @@ def some(name: str) -> Iterator[Case]:
     yield from list(filter(storable, cases(named()[name])))[::EVERY]
 
 
-def decision(verb: Verb, node: int = NO_NODE) -> Decided:
-    value = b"7" if verb is Verb.SET_OUTPUT else None
-    return Decided(verb, node, "ann", "why", f"{verb} {node}", value)
+def decision(verb: Verb, node: int = NO_NODE, value: Json | None = None) -> Decided:
+    value = b"7" if verb is Verb.SET_OUTPUT else value
+    return Decided(verb, node, "ann", "why", f"{verb} {node} {value!r}", value)
 
 
 def ways(walker: Walker) -> Iterator[Decided]:
     """Yield each decision, about each node; and the pause of a hold."""
     yield Decided(Verb.PAUSE, NO_NODE, "ann", "why", "held", b'"a hold"')
     for verb in Verb:
-        if verb in OF_NODES:
+        if verb is Verb.SET_BREAKPOINT:
+            for node, at in product(ordinary(walker.dag), At):
+                yield decision(verb, node, encode(at.value))
+            yield decision(verb, NO_NODE, encode(At.FAILURE.value))
+        elif verb in OF_NODES:
             yield from (decision(verb, node) for node in ordinary(walker.dag))
-        if verb not in OF_NODES or verb is Verb.RETRY:
+        if verb not in OF_NODES or verb in (Verb.RETRY, Verb.STEP):
             yield decision(verb)
 
 
 def events_of(state: SagaState, decided: Decided) -> list[Event]:
     if decided.verb == Verb.ABANDON:
         return [decided, Finished(FinalState.ABANDONED)]
-    if decided.verb == Verb.ABORT and state.direction is Direction.FORWARD:
+    if decided.verb in (Verb.ABORT, Verb.SKIP) and state.direction is Direction.FORWARD:
         return [decided, Unwinding("aborted")]
     return [decided]
 
@@ -66,11 +73,15 @@ def gone_on(walker: Walker, length: int, decided: Decided, script: Script) -> Wa
     again.adopt()
     for event in events_of(again.state, decided):
         again.record(event)
-    if again.state.paused:
-        assert plan(again.state) == []
-        again.record(decision(Verb.UNPAUSE))
+    if again.state.paused and not again.state.stepped:
+        assert plan(again.state) in ([], [Finish(FinalState.SUCCEEDED)])
     again.run()
-    return again
+    for _ in range(MOST_PAUSES):
+        if again.state.finished is not None or not again.state.paused:
+            return again
+        again.record(Decided(Verb.UNPAUSE, NO_NODE, "ann", "", f"go on at {len(again.log)}"))
+        again.run()
+    raise AssertionError("it pauses again and again")
 
 
 @pytest.mark.parametrize("name", named())
@@ -86,7 +97,9 @@ def test_a_decision_anywhere_is_recovered_and_breaks_no_promise(name: str) -> No
             for decided in ways(walker):
                 if before.in_flight and decided.verb == Verb.ABANDON:
                     continue
-                answer = judge_decision(before, Verb(decided.verb), decided.node).answer
+                answer = judge_decision(
+                    before, Verb(decided.verb), decided.node, decided.value
+                ).answer
                 if before.finished is not None or answer is not Answer.ALLOWED:
                     counts["refused"] += 1
                     continue
@@ -108,7 +121,7 @@ def test_what_is_refused_is_no_log(name: str) -> None:
         walker = walk(dag, script)
         for decided in ways(walker):
             state = replay(dag, NULL, walker.log)
-            verdict = judge_decision(state, Verb(decided.verb), decided.node)
+            verdict = judge_decision(state, Verb(decided.verb), decided.node, decided.value)
             if verdict.answer is Answer.REFUSED:
                 assert verdict.why
                 with pytest.raises(LogCorrupt):
@@ -148,7 +161,7 @@ def test_a_forecast_anywhere_comes_to_an_end_and_is_what_the_engine_may_do(name:
 def decided_on(dag: Dag, log: Sequence[Event], decided: Decided) -> SagaState | None:
     """Return the state behind a log and a decision; None if that is refused."""
     state = replay(dag, NULL, log)
-    verdict = judge_decision(state, Verb(decided.verb), decided.node)
+    verdict = judge_decision(state, Verb(decided.verb), decided.node, decided.value)
     if state.finished is not None or verdict.answer is Answer.REFUSED:
         return None
     for event in events_of(state, decided):

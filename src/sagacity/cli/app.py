@@ -41,6 +41,15 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "pause": ("deciding:pause", "Let nothing new begin in a saga."),
         "unpause": ("deciding:unpause", "Let a paused saga go on."),
         "holds": ("holding:holds", "List what stands still by name, by label, or all."),
+        "step": ("deciding:step", "Let one node of a saga pass, and hold the rest."),
+        "set-breakpoint": (
+            "deciding:set_breakpoint",
+            "Let a saga pause by itself at a node, once.",
+        ),
+        "clear-breakpoint": (
+            "deciding:clear_breakpoint",
+            "Take breakpoints back: at a place, all of a node, or all.",
+        ),
         "abort": ("deciding:abort", "Take a saga back: undo all that it has done."),
         "retry": ("deciding:retry", "Try again what is stuck or waits for a retry."),
         "skip": ("deciding:skip", "Take a stuck node as undone."),

@@ -1,4 +1,4 @@
-"""`pause`, `unpause`, `abort`, `retry`, `skip`, `set-output`, `abandon`: what people decide.
+"""What people decide of a saga: `pause`, `step`, `abort`, `retry`, `skip` and the others.
 
 They work from any process: through the coordinator that is alive on the store, or
 without one. Each is in the log of the saga, with who, why and when.
@@ -18,7 +18,9 @@ from sagacity.cli.output import emit
 from sagacity.cli.params import read_json
 from sagacity.cli.planning import plan_document, plan_lines
 from sagacity.cli.stores import find_saga, reading
+from sagacity.core.breakpoints import At
 from sagacity.core.decisions import Verb
+from sagacity.core.values import encode
 from sagacity.engine.requests import new_request
 
 if TYPE_CHECKING:
@@ -40,6 +42,9 @@ _DONE: Final = {
     Verb.SKIP: "takes the node as undone",
     Verb.SET_OUTPUT: "takes the node as succeeded",
     Verb.ABANDON: "is abandoned",
+    Verb.STEP: "lets one node pass",
+    Verb.SET_BREAKPOINT: "pauses when it comes there",
+    Verb.CLEAR_BREAKPOINT: "does not pause there any more",
 }
 
 
@@ -94,6 +99,50 @@ def unpause(*, scope: Scope, hold: UUID | None, **options: Any) -> None:
     if lift_holds(scope, hold, options):
         return
     _carry_out(Verb.UNPAUSE, **options)
+
+
+@click.command()
+@_decision
+@click.argument("node", default="")
+def step(**options: Any) -> None:
+    """Let one node of a saga pass, and hold the rest.
+
+    The node at path NODE, or the one that has waited longest; its do, or its undo when the
+    saga unwinds. A saga that is not paused is from then on.
+    """
+    _carry_out(Verb.STEP, **options)
+
+
+def _at(*, required: bool) -> Callable[..., Any]:
+    return click.option(
+        "--at",
+        type=click.Choice([each.value for each in At]),
+        default="before" if required else None,
+        show_default=required,
+        help="Before or after its action or its undo, or when an attempt has failed.",
+    )
+
+
+@click.command("set-breakpoint")
+@_decision
+@click.argument("node", default="")
+@_at(required=True)
+def set_breakpoint(*, at: str, **options: Any) -> None:
+    """Let a saga pause by itself at a node, once.
+
+    At the node at path NODE. Without NODE only --at failure makes sense: when any attempt
+    has failed. `unpause` and `step` go on from there.
+    """
+    _carry_out(Verb.SET_BREAKPOINT, value=encode(at), **options)
+
+
+@click.command("clear-breakpoint")
+@_decision
+@click.argument("node", default="")
+@_at(required=False)
+def clear_breakpoint(*, at: str | None, **options: Any) -> None:
+    """Take breakpoints back: at a place, all of a node, or all."""
+    _carry_out(Verb.CLEAR_BREAKPOINT, value=None if at is None else encode(at), **options)
 
 
 @click.command()

@@ -57,7 +57,9 @@ def what_to_decide(view: SagaView, store: str) -> list[str]:
             return [
                 "it is held, with others; let it go on alone, or lift the hold:", one, all_of_it,
             ]  # fmt: skip
-        return ["it is paused; go on with:", one]
+        stop = view.stopped_at
+        where = "" if stop is None else f" at a breakpoint: {stop.at} {safe(stop.node or '')}"
+        return [f"it is paused{where.rstrip()}; go on with:", one]
     if view.state != SagaStatus.STUCK:
         return []
     lines = ["it is stuck until a person decides:"]

@@ -10,11 +10,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from sagacity.core.agenda import Direction, StuckReason
+from sagacity.core.breakpoints import MAX_BREAKPOINTS, At, Breakpoint, is_passed, read_at
 from sagacity.core.immutable import Immutable
 from sagacity.core.transitions import NodeStatus
 
 if TYPE_CHECKING:
     from sagacity.core.state import SagaState
+    from sagacity.core.values import Json
 
 NO_NODE: Final = -1
 
@@ -29,10 +31,27 @@ class Verb(StrEnum):
     SKIP = "skip"
     SET_OUTPUT = "set_output"
     ABANDON = "abandon"
+    STEP = "step"
+    SET_BREAKPOINT = "set_breakpoint"
+    CLEAR_BREAKPOINT = "clear_breakpoint"
 
 
-OF_NODES: Final = frozenset({Verb.RETRY, Verb.SKIP, Verb.SET_OUTPUT})
-"""The verbs that are about a node (`retry` also about all)."""
+OF_NODES: Final = frozenset(
+    {
+        Verb.RETRY,
+        Verb.SKIP,
+        Verb.SET_OUTPUT,
+        Verb.STEP,
+        Verb.SET_BREAKPOINT,
+        Verb.CLEAR_BREAKPOINT,
+    }
+)
+"""The verbs that can be about a node."""
+NEED_A_NODE: Final = frozenset({Verb.SKIP, Verb.SET_OUTPUT})
+BEFORE_START: Final = frozenset(
+    {Verb.PAUSE, Verb.UNPAUSE, Verb.ABANDON, Verb.SET_BREAKPOINT, Verb.CLEAR_BREAKPOINT}
+)
+"""The verbs that a saga takes also before it is started."""
 
 
 class Answer(StrEnum):
@@ -53,13 +72,18 @@ class Verdict(Immutable):
 _ALLOWED: Final = Verdict(Answer.ALLOWED)
 
 
-def judge_decision(state: SagaState, verb: Verb, node: int = NO_NODE) -> Verdict:
-    """Return what becomes of `verb` (about `node`) while the saga is in `state`."""
+def judge_decision(
+    state: SagaState, verb: Verb, node: int = NO_NODE, value: Json | None = None
+) -> Verdict:
+    """Return what becomes of `verb` (about `node`) while the saga is in `state`.
+
+    `value` is what a breakpoint is at.
+    """
     if state.finished is not None:
         if verb is Verb.ABANDON and state.finished == "abandoned":
             return Verdict(Answer.NO_OP, "it is abandoned already")
         return Verdict(Answer.REFUSED, f"it has ended: {state.finished}")
-    if not state.started and verb is not Verb.ABANDON:
+    if not state.started and verb not in BEFORE_START:
         return Verdict(Answer.REFUSED, "it was not started; it can be started or abandoned")
     match verb:
         case Verb.PAUSE:
@@ -72,6 +96,13 @@ def judge_decision(state: SagaState, verb: Verb, node: int = NO_NODE) -> Verdict
             return _of_abort(state)
         case Verb.ABANDON:
             return _of_abandon(state)
+        case Verb.STEP:
+            return _of_step(state, node)
+        case Verb.SET_BREAKPOINT:
+            return _of_breakpoint(state, node, value)
+        case Verb.CLEAR_BREAKPOINT:
+            some = cleared(state, node, value)
+            return _ALLOWED if some else Verdict(Answer.NO_OP, "there is no such breakpoint")
         case Verb.RETRY if node == NO_NODE:
             return _ALLOWED if retriable(state) else _NOTHING_TO_RETRY
         case _:
@@ -102,6 +133,52 @@ def _of_abort(state: SagaState) -> Verdict:
     return Verdict(
         Answer.REFUSED, f'its point of no return, node "{name}", may have had its effect already'
     )
+
+
+def next_step(state: SagaState, node: int = NO_NODE) -> int | None:
+    """Return the node that a step lets pass: the one asked for, or what has waited longest."""
+    for each in state.waiting:
+        if each not in state.stepped and node in (NO_NODE, each):
+            return each
+    return None
+
+
+def _of_step(state: SagaState, node: int) -> Verdict:
+    if state.halted:
+        return Verdict(Answer.REFUSED, "it is stuck: retry, skip, set an output, or abandon it")
+    if next_step(state, node) is not None:
+        return _ALLOWED
+    if state.stepped and node in (NO_NODE, *state.stepped):
+        return Verdict(Answer.NO_OP, "it takes that step already")
+    if node != NO_NODE:
+        path = state.dag.paths[node]
+        return Verdict(Answer.REFUSED, f'node "{path}" does not wait to begin')
+    why = "attempts are running; wait for them" if state.in_flight else "nothing waits to begin"
+    return Verdict(Answer.REFUSED, why)
+
+
+def cleared(state: SagaState, node: int, value: Json | None) -> frozenset[Breakpoint]:
+    """Return the breakpoints that are meant: of one node or of all, at one place or at any."""
+    at = read_at(value)
+    return frozenset(
+        each for each in state.breakpoints if node in (NO_NODE, each.node) and at in (None, each.at)
+    )
+
+
+def _of_breakpoint(state: SagaState, node: int, value: Json | None) -> Verdict:
+    at = read_at(value)
+    if at is None:
+        return Verdict(Answer.REFUSED, f"a breakpoint is at one of: {', '.join(At)}")
+    if node == NO_NODE and at is not At.FAILURE:
+        return Verdict(Answer.REFUSED, f'a breakpoint "{at}" needs a node')
+    wanted = Breakpoint(at, node)
+    if wanted in state.breakpoints:
+        return Verdict(Answer.NO_OP, "it is set already")
+    if is_passed(wanted, state):
+        return Verdict(Answer.REFUSED, f'node "{state.dag.paths[node]}" is beyond that')
+    if len(state.breakpoints) >= MAX_BREAKPOINTS:
+        return Verdict(Answer.REFUSED, f"a saga has at most {MAX_BREAKPOINTS:,} breakpoints")
+    return _ALLOWED
 
 
 def _of_abandon(state: SagaState) -> Verdict:

@@ -72,21 +72,24 @@ Command: TypeAlias = RunAction | RunUndo | GiveUp | Conclude | ConcludeUndo | Fi
 def plan(state: SagaState) -> list[Command]:
     """Take what became possible since the last call.
 
-    Nothing before the saga is started, nothing new once it is stuck or while it is paused.
+    Nothing before the saga is started, nothing new once it is stuck. While it is paused
+    nothing but the nodes that a person lets pass; that it has come to its end is told all
+    the same.
     """
-    if not state.started or state.finished is not None or state.paused:
+    if not state.started or state.finished is not None:
         return []
     if state.stuck_on and state.halted:
         return []
     agenda = state.agenda
     commands: list[Command] = []
-    if agenda:
+    if agenda and not (state.paused and not state.stepped):
         state.agenda = []
-        waiting = state.waiting
+        # What is held back by a pause comes onto the agenda again when that ends.
+        waiting = state.stepped if state.paused else state.waiting
         for node in agenda:
             if node in waiting:
                 # Not a comprehension, which costs a call for what is mostly one node.
-                commands.append(_command(state, node))  # noqa: PERF401
+                commands.append(command_for(state, node))  # noqa: PERF401
     if commands or state.in_flight or state.waiting or state.stuck_on:
         return commands
     forward = state.direction is Direction.FORWARD
@@ -95,12 +98,15 @@ def plan(state: SagaState) -> list[Command]:
 
 def is_current(state: SagaState, command: Command) -> bool:
     """Whether a command that waited (for a slot) is still what is to be done."""
-    if state.finished is not None or state.paused or state.halted or isinstance(command, Finish):
+    if state.finished is not None or state.halted or isinstance(command, Finish):
         return False
-    return command.node in state.waiting and _command(state, command.node) == command
+    if state.paused and command.node not in state.stepped:
+        return False
+    return command.node in state.waiting and command_for(state, command.node) == command
 
 
-def _command(state: SagaState, node: int) -> Command:
+def command_for(state: SagaState, node: int) -> Command:
+    """Return what is to be done about a node that waits."""
     what = state.dag.nodes[node]
     status = state.status[node]
     passive = what.kind is not NodeKind.ACTION

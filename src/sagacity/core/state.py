@@ -125,6 +125,8 @@ class SagaState(Steered):
             raise LogCorrupt(f"{event.kind} before the saga was created")
         self._HANDLERS[type(event)](self, event)
         self.sequence += 1
+        if self.breakpoints or self.stepped:
+            self.halt_where_wanted(event)
 
     def _created(self, event: Created) -> None:
         if self.created:

@@ -10,7 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from sagacity.core.agenda import Agenda, StuckReason
-from sagacity.core.decisions import NO_NODE, Answer, Verb, judge_decision, retriable
+from sagacity.core.breakpoints import Breakpoint, is_hit, read_at
+from sagacity.core.decisions import (
+    NO_NODE,
+    Answer,
+    Verb,
+    cleared,
+    judge_decision,
+    next_step,
+    retriable,
+)
 from sagacity.core.immutable import Immutable
 from sagacity.core.transitions import NodeStatus
 from sagacity.core.values import NULL, decode
@@ -18,7 +27,7 @@ from sagacity.errors import LogCorrupt
 
 if TYPE_CHECKING:
     from sagacity.core.dag import Dag
-    from sagacity.core.events import Decided, ErrorRecord
+    from sagacity.core.events import Decided, ErrorRecord, Event
     from sagacity.core.state import SagaState
     from sagacity.core.values import Json
 
@@ -38,7 +47,8 @@ class Retrying(Immutable):
 class Steered(Agenda):
     """The part of a saga's state that people change."""
 
-    __slots__ = ("abandoned", "deadlines", "held_by", "paused", "requests", "retrying", "tainted")
+    __slots__ = ("abandoned", "breakpoints", "deadlines", "held_by", "paused", "requests",
+                 "retrying", "stepped", "stopped_at", "tainted")  # fmt: skip
 
     def __init__(self, dag: Dag, params: Json) -> None:
         """Begin with nothing decided."""
@@ -47,6 +57,12 @@ class Steered(Agenda):
         """Whether a person lets nothing new begin."""
         self.held_by = ""
         """The hold that it is paused for; empty if it is not, or paused on its own account."""
+        self.stepped: frozenset[int] = frozenset()
+        """Nodes that may begin though it is paused."""
+        self.breakpoints: frozenset[Breakpoint] = frozenset()
+        """Those that it has not come to."""
+        self.stopped_at: Breakpoint | None = None
+        """The one that paused it."""
         self.abandoned = ("", "")
         """Why, and by whom."""
         self.requests: frozenset[str] = frozenset()
@@ -68,7 +84,8 @@ class Steered(Agenda):
             verb = Verb(event.verb)
         except ValueError:
             raise LogCorrupt(f'"{event.verb}" is no decision that this version knows') from None
-        verdict = judge_decision(cast("SagaState", self), verb, event.node)
+        state = cast("SagaState", self)
+        verdict = judge_decision(state, verb, event.node, event.value)
         if verdict.answer is Answer.REFUSED:
             raise LogCorrupt(f"{verb}, but {verdict.why}")
         self.requests |= {event.request}
@@ -77,14 +94,20 @@ class Steered(Agenda):
                 self.paused = True
                 self.held_by = _hold_in(event.value)
             case Verb.UNPAUSE:
-                self.paused = False
-                self.held_by = ""
+                self.paused, self.held_by = False, ""
+                self.stopped_at, self.stepped = None, frozenset()
+            case Verb.STEP:
+                self._take_step(next_step(state, event.node))
+            case Verb.SET_BREAKPOINT:
+                at = read_at(event.value)
+                assert at is not None
+                self.breakpoints |= {Breakpoint(at, event.node)}
+            case Verb.CLEAR_BREAKPOINT:
+                self.breakpoints -= cleared(state, event.node, event.value)
             case Verb.ABORT:
                 self._turn()
             case Verb.RETRY:
-                for node in (
-                    retriable(cast("SagaState", self)) if event.node == NO_NODE else [event.node]
-                ):
+                for node in retriable(state) if event.node == NO_NODE else [event.node]:
                     self._try_again(node)
             case Verb.SKIP:
                 self._take_as_undone(event.node)
@@ -94,6 +117,19 @@ class Steered(Agenda):
                 self.abandoned = (event.reason, event.by)  # `finished` follows at once
         self._advance_markers()  # those that stood still because the saga was halted
         self.agenda = list(self.waiting)
+
+    def _take_step(self, node: int | None) -> None:
+        self.paused, self.stopped_at = True, None
+        if node is not None:
+            self.stepped |= {node}
+
+    def halt_where_wanted(self, event: Event) -> None:
+        """Stand still if `event` has brought the saga to a breakpoint; each counts once."""
+        state = cast("SagaState", self)
+        self.stepped = frozenset(node for node in self.stepped if node in self.waiting)
+        for each in [each for each in self.breakpoints if is_hit(each, state, event)]:
+            self.breakpoints -= {each}
+            self.paused, self.stopped_at = True, each
 
     def _try_again(self, node: int) -> None:
         """Let the do (of an unknown outcome) or the undo run now, with a fresh budget."""

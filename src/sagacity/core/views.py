@@ -9,6 +9,7 @@ import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 
+from sagacity.core.breakpoints import ANY_NODE
 from sagacity.core.events import (
     Adopted,
     AttemptFailed,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sagacity.core.agenda import Direction
+    from sagacity.core.breakpoints import Breakpoint
     from sagacity.core.codec import LoggedEvent
     from sagacity.core.dag import Dag
     from sagacity.core.events import ErrorRecord, Event
@@ -91,6 +93,14 @@ class EventView:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakpointView:
+    """Where a saga pauses by itself; `node` is the path of a node, None for any."""
+
+    at: str
+    node: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SagaView:
     """A saga, whole, as of one moment.
 
@@ -116,6 +126,10 @@ class SagaView:
     created_ms: int
     updated_ms: int
     fingerprint: str
+    breakpoints: tuple[BreakpointView, ...]
+    """Those that it has not come to."""
+    stopped_at: BreakpointView | None
+    """The one that has paused it."""
     dag: Dag
     log: tuple[LoggedEvent, ...]
     waits_for: str = ""
@@ -315,6 +329,11 @@ def _masked_dag(dag: Dag) -> Dag:
     return dag if constants == dag.constants else dag.with_constants(constants)
 
 
+def _breakpoint_view(dag: Dag, breakpoint_: Breakpoint) -> BreakpointView:
+    node = breakpoint_.node
+    return BreakpointView(breakpoint_.at.value, None if node == ANY_NODE else dag.paths[node])
+
+
 def _visible_parents(dag: Dag, parents: tuple[int, ...]) -> tuple[str, ...]:
     """Return the paths of `parents`, looking through markers."""
     found: dict[str, None] = {}
@@ -372,6 +391,11 @@ def view_of(
         created_ms=created_ms,
         updated_ms=updated_ms,
         fingerprint=fingerprint,
+        breakpoints=tuple(
+            _breakpoint_view(dag, each)
+            for each in sorted(state.breakpoints, key=lambda each: (each.node, each.at))
+        ),
+        stopped_at=None if state.stopped_at is None else _breakpoint_view(dag, state.stopped_at),
         dag=safe_dag,
         log=safe_log,
         masked=not safe,

@@ -80,7 +80,7 @@ async def _decide_alone(
         state = state_of_stored(stored, definitions.dag_of(stored))
         ledger = Ledger(store, SystemClock(), _give_up, None)
         journal = Journal(ledger, saga_id, stored.head.name, stored.head.epoch, state)
-        if state.started and state.finished is None:
+        if state.finished is None:
             journal.record(Adopted(owner))  # what was in flight with the last one is not any more
         decided = decision_of(state, saga_id, request, {})
         if decided is None:

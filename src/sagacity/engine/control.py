@@ -8,7 +8,7 @@ import orjson
 from msgspec.structs import replace
 
 from sagacity.core.agenda import Direction
-from sagacity.core.decisions import NO_NODE, OF_NODES, Answer, Verb, judge_decision
+from sagacity.core.decisions import NEED_A_NODE, NO_NODE, Answer, Verb, judge_decision
 from sagacity.core.events import Decided, FinalState, Finished, Unwinding
 from sagacity.core.values import MOST_VALUE_BYTES, NULL, decode, encode
 from sagacity.engine import system
@@ -42,7 +42,7 @@ def decision_of(
     node = state.dag.find(request.path) if request.path else NO_NODE
     if request.verb is Verb.UNPAUSE and request.value not in (None, encode(state.held_by)):
         return None  # the hold that was lifted is not what it is paused for any more
-    verdict = judge_decision(state, request.verb, node)
+    verdict = judge_decision(state, request.verb, node, request.value)
     if verdict.answer is Answer.REFUSED:
         raise SagaStateError(saga_id, status_of(state), request.verb, verdict.why)
     if verdict.answer is Answer.NO_OP:
@@ -122,7 +122,7 @@ def read_request(command: InboxCommand) -> Request:
         case {"node": str(path), "by": str(by), "reason": str(reason), **rest}:
             value = encode(rest["value"], limit_bytes=MOST_VALUE_BYTES) if "value" in rest else None
             verb = Verb(command.verb)
-            if (verb in OF_NODES and verb is not Verb.RETRY) and not path:
+            if verb in NEED_A_NODE and not path:
                 raise ValueError(f"{verb} needs a node")
             return Request(command.request_id, verb, path, by, reason, value)
         case _:

@@ -262,7 +262,7 @@ class Execution:
                 self._hearing.tell()
             if state.finished is not None:
                 return True
-            if (state.stuck_on or state.paused) and self._is_at_rest():
+            if (state.stuck_on or state.paused or not state.started) and self._is_at_rest():
                 return True
             starting, self._starting = self._starting, []
             began_ms, journal.at_ms = journal.at_ms, 0
@@ -299,7 +299,7 @@ class Execution:
         state, flights = self.state, self._flights
         if flights.lingering or flights.tasks or state.in_flight:
             return False
-        return state.paused or state.stuck is not None
+        return state.paused or state.stuck is not None or not state.started
 
     def _falls_asleep(self) -> bool:
         """Whether all that is left to do are retries that are not due for a while."""

@@ -104,7 +104,7 @@ async def plan_of(
     if not alive and state.started and state.finished is None:
         state.apply(Adopted(""))  # as the next coordinator will: nothing is in flight any more
     node = state.dag.find(request.path) if request.path else NO_NODE
-    verdict = judge_decision(state, request.verb, node)
+    verdict = judge_decision(state, request.verb, node, request.value)
     answer, why, calls = verdict.answer, verdict.why, list[PlannedCall]()
     if answer is Answer.ALLOWED:
         try:

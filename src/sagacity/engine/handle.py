@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from sagacity.core.breakpoints import At
 from sagacity.core.decisions import Verb
 from sagacity.core.events import FinalState
 from sagacity.core.immutable import Immutable
@@ -140,6 +141,53 @@ class Handle(Generic[R]):
     ) -> bool:
         """Let a paused saga go on."""
         return await self._decide(Verb.UNPAUSE, "", reason, by, request_id)
+
+    async def step(
+        self,
+        node: str = "",
+        reason: str = "",
+        *,
+        by: str | None = None,
+        request_id: UUID | None = None,
+    ) -> bool:
+        """Let one node pass and hold the rest, forward or unwinding; pauses the saga if need be.
+
+        The node at path `node`, or the one that has waited longest.
+        """
+        return await self._decide(Verb.STEP, node, reason, by, request_id)
+
+    async def set_breakpoint(
+        self,
+        node: str = "",
+        at: str = "before",
+        reason: str = "",
+        *,
+        by: str | None = None,
+        request_id: UUID | None = None,
+    ) -> bool:
+        """Let the saga pause by itself when it comes to a place, once.
+
+        `at` is "before" or "after" (the do of the node at path `node`), "before-undo" or
+        "after-undo", or "failure" (an attempt of the node failed; without one: any attempt).
+
+        Raises:
+            ValueError: there is no such `at`.
+        """
+        value = encode(At(at).value)
+        return await self._decide(Verb.SET_BREAKPOINT, node, reason, by, request_id, value)
+
+    async def clear_breakpoint(
+        self,
+        node: str = "",
+        at: str | None = None,
+        reason: str = "",
+        *,
+        by: str | None = None,
+        request_id: UUID | None = None,
+    ) -> bool:
+        """Take breakpoints back: at a place, all of a node, or all."""
+        value = None if at is None else encode(At(at).value)
+        return await self._decide(Verb.CLEAR_BREAKPOINT, node, reason, by, request_id, value)
 
     async def abort(
         self, reason: str = "", *, by: str | None = None, request_id: UUID | None = None

@@ -45,6 +45,8 @@ class Facts:
         """Nodes that had an attempt (of the do) in flight when the owner changed."""
         self.requests: set[str] = set()
         self.paused = False
+        self.steps = 0
+        """How many nodes may begin though it is paused."""
         self.tainted: set[int] = set()
         """Those, and nodes whose attempt failed with an effect possible."""
         self.forward_only = dag.forward_only
@@ -69,6 +71,10 @@ class Facts:
                 self.paused = True
             case "unpause":
                 self.paused = False
+                self.steps = 0
+            case "step":
+                self.paused = True
+                self.steps += 1
             case "abort":
                 self.turned = True
             case "retry":

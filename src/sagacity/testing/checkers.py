@@ -168,7 +168,9 @@ class _Case(Facts):
         if self.requested and self.markers[node]:
             self.violates(0, f"{event.kind} of a marker", node)
         if self.paused and isinstance(event, Started | UndoStarted):
-            self.violates(0, "it starts while the saga is paused", node)
+            if not self.steps:
+                self.violates(0, "it starts while the saga is paused", node)
+            self.steps -= 1
         match event:
             case Started():
                 self._hear_start(event)
