@@ -15,15 +15,16 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import click
 
-from sagacity.cli import json_documents
+from sagacity.cli import json_documents, why_documents
 from sagacity.cli.app import COMMANDS, cli
 from sagacity.cli.error_kinds import ERROR_KINDS
 
 PAGE = Path(__file__).with_name("cli.md")
 DOCUMENTS = [
     value
-    for value in vars(json_documents).values()
-    if isinstance(value, type) and value.__module__ == json_documents.__name__
+    for module in (json_documents, why_documents)
+    for value in vars(module).values()
+    if isinstance(value, type) and value.__module__ == module.__name__
 ]
 TYPES = {
     str: "string",

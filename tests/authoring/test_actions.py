@@ -127,6 +127,8 @@ def test_options_that_cannot_be_are_refused_at_once(options: dict[str, Any], tex
         ({"retry": 3}, r"retry=3 must be a Retry\(\.\.\.\)"),
         ({"undo_retry": None}, r"undo_retry=None must be a Retry"),
         ({"timeout": 0}, "timeout=0: it is a number of seconds above 0"),
+        ({"expected": 0}, "expected=0: it is a number of seconds above 0"),
+        ({"undo_expected": -1.0}, "undo_expected=-1.0: it is a number of seconds above 0"),
         ({"undo_timeout": float("nan")}, "undo_timeout=nan: it is a number of seconds above 0"),
     ],
 )

@@ -36,6 +36,55 @@ def test_a_stuck_saga_says_what_a_person_may_do(sagacity: Sagacity, stuck: str) 
         assert f"sagacity {words} --store sqlite:///sagacity.db" in " ".join(shown.split())
 
 
+def test_why_answers_the_seven_questions_on_one_screen(sagacity: Sagacity, stuck: str) -> None:
+    """With headings, and with all that a person needs to type."""
+    told = sagacity("why", stuck[:13]).stdout
+    lines = told.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == [
+        "What it is",
+        "Is it moving?",
+        "Why not?",
+        "Who has it?",
+        "What has it done that is not undone?",
+        "What may you do, and what would it do?",
+        "What did others do?",
+    ]
+    assert len(lines) < 40
+    for text in (
+        "book_trip, version 1: stuck, unwinding",
+        f"saga {ID}",
+        "no; the last event was",
+        "undo of booking/hotel: stuck, attempt 1",
+        "booking/hotel cannot be undone: its undo has failed for good",
+        "last error, of the undo of booking/hotel: hotel does not answer",
+        "epoch 1: not alive",
+        "charge  100",
+        'booking/hotel  (perhaps)  "Ritz"',
+        "retry booking/hotel: runs its undo again now, with a fresh budget",
+        f"as: sagacity VERB {ID} NODE --store sqlite:///sagacity.db --reason TEXT",
+        "What did others do?\n  nothing\n",
+    ):
+        assert text in told
+    assert sagacity("retry", stuck, *BY).exit_code == 0
+    after = sagacity("why", stuck).stdout
+    assert "book_trip, version 1: running, unwinding, orphaned" in after
+    assert "retry, by ann: ticket 7" in after
+    assert "to let it go on: sagacity worker MODULE --store sqlite:///sagacity.db" in after
+
+
+def test_lists_and_pages_say_what_is_wrong_in_the_same_words(
+    sagacity: Sagacity, stuck: str
+) -> None:
+    """Stuck, then orphaned: nobody is there to go on with it."""
+    assert "stuck, unwinding" in sagacity("list", "--stuck").stdout
+    assert sagacity("list", "--orphaned").stdout == ""
+    assert "why not booking/hotel cannot be undone" in sagacity("show", stuck).stdout
+    assert sagacity("retry", stuck).exit_code == 0
+    assert "running, unwinding, orphaned" in sagacity("list", "--orphaned", "--hung").stdout
+    assert sagacity("list", "--stuck").stdout == ""
+    assert "is gone, and no coordinator is alive" in sagacity("show", stuck).stdout
+
+
 def test_a_node_is_skipped_and_the_saga_goes_on(
     sagacity: Sagacity, document: Document, stuck: str
 ) -> None:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from sagacity.cli import json_documents as documents
 from sagacity.cli.app import COMMANDS, cli
 from sagacity.cli.error_kinds import kind_of
+from sagacity.cli.why_documents import WhyDocument
 from sagacity.errors import StoreBusy
 
 Sagacity = Callable[..., Any]
@@ -36,6 +37,9 @@ CALLS: list[tuple[type, int, list[str]]] = [
     (documents.ExportDocument, 0, ["export", "--all", "-o", "sagas.jsonl"]),
     (documents.ImportDocument, 0, ["import", "ready.jsonl", "--store", "sqlite:///other.db"]),
     (documents.DecisionDocument, 0, ["abandon", STUCK_ID, "--reason", "a ticket"]),
+    (WhyDocument, 0, ["why", STUCK_ID]),
+    (WhyDocument, 0, ["why", ID]),
+    (documents.ListDocument, 0, ["list", "--stuck", "--hung", "--orphaned"]),
     (documents.GcDocument, 0, ["gc", "--older-than", "1s", "--dry-run"]),
     (documents.DemoDocument, 0, ["demo", "--pace", "0"]),
     (documents.ErrorDocument, 1, ["show", "nope"]),

@@ -67,6 +67,9 @@ GOLDEN: Sequence[tuple[bytes, Event]] = (
     ),
     (b'["started",2,1,1700000009000]', Started(2, 1, 1700000009000)),
     (b'["undo_started",2,1,1700000009000]', UndoStarted(2, 1, 1700000009000)),
+    (b'["started",2,1,0,5000]', Started(2, 1, expected_ms=5_000)),
+    (b'["undo_started",2,1,1700000009000,60]', UndoStarted(2, 1, 1700000009000, 60)),
+    (b'["adopted","host/2/cd",["no a","no b"]]', Adopted("host/2/cd", ("no a", "no b"))),
     (
         b'["attempt_failed",1,"possible",["timed_out","late","",false,null,""],1700000001000]',
         AttemptFailed(1, ErrorRecord(ErrorKind.TIMED_OUT, "late"), Effect.POSSIBLE, 1700000001000),

@@ -77,6 +77,29 @@ def test_the_program_of_the_limits_runs(tmp_path: Path) -> None:
     assert (ran.stdout, ran.stderr) == ("charged 420\n", "")
 
 
+def alike(text: str) -> str:
+    """Return output without what differs from run to run: times, and names of coordinators."""
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \((now|\d+ s ago)\)", "TIME", text)
+    return re.sub(r"\S+/\d+/[0-9a-f]+, epoch", "OWNER, epoch", text)
+
+
+def test_why_answers_as_the_page_for_operations_shows(tmp_path: Path) -> None:
+    """Its saga gets stuck, and the answers are those of the page."""
+    page = ROOT / "docs/operations.md"
+    (module,) = [each for each in blocks(page, "python") if "def ticket" in each]
+    (shown,) = [each for each in blocks(page, "text") if "What it is" in each]
+    (tmp_path / "tickets.py").write_text(module)
+    saga_id = "0190a3de-0000-7000-8000-000000000001"
+    place = ("--store", "sqlite:///sagacity.db")
+
+    run_in(tmp_path, "-m", "sagacity", "run", "tickets:ticket", "--label", "show=Hamlet",
+           "--id", saga_id, *place)  # fmt: skip
+    why = run_in(tmp_path, "-m", "sagacity", "why", "0190a3de", *place)
+
+    _, _, expected = shown.split("\n", 2)
+    assert alike(why.stdout).replace("python -m sagacity", "sagacity") == alike(expected)
+
+
 def test_the_state_machine_is_drawn_from_the_table() -> None:
     """`python docs/make_state_machine.py` would change nothing."""
     made = runpy.run_path(str(ROOT / "docs" / "make_state_machine.py"))

@@ -101,6 +101,8 @@ class PlainAction:
     undo_retry: Retry = ONCE
     timeout: float | None = None
     undo_timeout: float | None = None
+    expected: float | None = None
+    undo_expected: float | None = None
     do_blocks: bool = False
     undo_blocks: bool = False
 

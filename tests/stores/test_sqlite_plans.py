@@ -71,6 +71,16 @@ def test_what_is_rare_is_found_by_an_index(
     assert not any(step.startswith("SCAN") for step in steps), steps
 
 
+def test_the_newest_of_a_name_are_taken_from_the_end_of_its_index(
+    connection: sqlite3.Connection,
+) -> None:
+    """However many sagas have the name, and without sorting them."""
+    steps = plan(connection, QUERIES["newest"])
+
+    assert any("COVERING INDEX saga_by_name (name=?)" in step for step in steps), steps
+    assert not any("TEMP B-TREE" in step for step in steps), steps
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -38,6 +38,8 @@ class ActionDecorator:
     undo_retry: Retry
     timeout: float | None
     undo_timeout: float | None
+    expected: float | None
+    undo_expected: float | None
     label: str
 
     # An async function is a plain one that returns a coroutine: the first that fits is meant.
@@ -68,6 +70,8 @@ class ActionDecorator:
             undo_retry=self.undo_retry,
             timeout=self.timeout,
             undo_timeout=self.undo_timeout,
+            expected=self.expected,
+            undo_expected=self.undo_expected,
         )
         declared: DeclaredAction[..., Any]
         if is_async(function):
@@ -97,6 +101,8 @@ def action(
     undo_retry: Retry = ...,
     timeout: float | None = None,
     undo_timeout: float | None = None,
+    expected: float | None = None,
+    undo_expected: float | None = None,
     label: str = "",
 ) -> ActionDecorator: ...
 def action(
@@ -114,6 +120,8 @@ def action(
     undo_retry: Retry = PATIENT,
     timeout: float | None = None,
     undo_timeout: float | None = None,
+    expected: float | None = None,
+    undo_expected: float | None = None,
     label: str = "",
 ) -> Any:
     """Declare a function an action: `async def` or `def`, its first parameter the context.
@@ -134,6 +142,9 @@ def action(
     * `timeout`, `undo_timeout`: seconds that an attempt may take; then its outcome is unknown.
       A coroutine is cancelled; a plain function goes on in its thread, and nothing else is
       tried of that node until it has ended.
+    * `expected`, `undo_expected`: seconds after which an attempt counts as hung, and somebody
+      is told; nothing else comes of it. Where it is not said, history tells (see
+      docs/operations.md).
     * `label`: of its nodes, for people.
 
     What is wrong with the function or its undo is told by the saga that uses it.
@@ -149,6 +160,8 @@ def action(
             raise ValueError(f"{what}={policy!r:.40} must be a Retry(...)")  # noqa: TRY004
     check_timeout("timeout", timeout)
     check_timeout("undo_timeout", undo_timeout)
+    check_timeout("expected", expected)
+    check_timeout("undo_expected", undo_expected)
     decorator = ActionDecorator(
         name=name,
         version=version,
@@ -161,6 +174,8 @@ def action(
         undo_retry=undo_retry,
         timeout=timeout,
         undo_timeout=undo_timeout,
+        expected=expected,
+        undo_expected=undo_expected,
         label=label,
     )
     if function is None:

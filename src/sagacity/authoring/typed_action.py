@@ -42,6 +42,8 @@ class ActionOptions:
     undo_retry: Retry
     timeout: float | None
     undo_timeout: float | None
+    expected: float | None
+    undo_expected: float | None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -58,6 +60,8 @@ class TypedAction:
     undo_retry: Retry
     timeout: float | None
     undo_timeout: float | None
+    expected: float | None
+    undo_expected: float | None
     do: Callable[..., Any]
     undo: Callable[..., Any] | None
     do_blocks: bool
@@ -163,6 +167,8 @@ def typed_action(
         undo_retry=options.undo_retry,
         timeout=options.timeout,
         undo_timeout=options.undo_timeout,
+        expected=options.expected,
+        undo_expected=options.undo_expected,
         do=function,
         undo=None if undo is None else undo.call,
         do_blocks=not is_async(function),

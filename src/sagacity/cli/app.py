@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "run": ("running:run", "Run one saga and wait for its end."),
         "list": ("looking:list_command", "List sagas."),
         "show": ("looking:show", "Show a saga as a tree."),
+        "why": ("why:why", "Say why a saga does not go on, and what to do."),
         "log": ("looking:log", "Show the log of a saga."),
         "watch": ("watching:watch", "Follow a saga until it ends, whoever drives it."),
         "graph": ("graphing:graph", "Draw the DAG of a saga."),

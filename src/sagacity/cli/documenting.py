@@ -16,12 +16,22 @@ from sagacity.cli.json_documents import (
     SagaDocument,
     SummaryDocument,
 )
+from sagacity.cli.why_documents import (
+    ActDocument,
+    CauseDocument,
+    ChoiceDocument,
+    CurrentNodeDocument,
+    HeldDocument,
+    OwnershipDocument,
+    WhyDocument,
+)
 from sagacity.core.outcome import Abandoned, Stuck, Succeeded
 
 if TYPE_CHECKING:
     from sagacity.core.dag import Dag
     from sagacity.core.outcome import NodeError
     from sagacity.core.views import EventView, NodeView, SagaSummary, SagaView
+    from sagacity.core.why import Why
 
 
 def saga_document(view: SagaView, *, coordinator: bool | None = None) -> SagaDocument:
@@ -58,7 +68,58 @@ def summary_document(summary: SagaSummary) -> SummaryDocument:
         epoch=summary.epoch,
         created_ms=summary.created_ms,
         updated_ms=summary.updated_ms,
+        orphaned=summary.orphaned,
+        hung=summary.hung,
     )
+
+
+def why_document(why: Why) -> WhyDocument:
+    """Return what was found out about a saga as a document."""
+    return WhyDocument(
+        id=str(why.id),
+        name=why.name,
+        version=why.version,
+        labels=dict(why.labels),
+        state=why.state,
+        direction=why.direction.value,
+        created_ms=why.created_ms,
+        seen_ms=why.seen_ms,
+        moving=why.moving,
+        hung=why.hung,
+        orphaned=why.orphaned,
+        last_event=None if why.last_event is None else _event_document(why.last_event),
+        nodes=[
+            CurrentNodeDocument(
+                each.path, each.doing.value, each.undo, each.attempt, each.since_ms,
+                each.hung_at_ms, each.next_at_ms, each.deadline_ms,
+            )
+            for each in why.nodes
+        ],
+        causes=[
+            CauseDocument(
+                each.kind.value, each.text, each.node or None, each.since_ms, each.until_ms,
+                each.by or None,
+            )
+            for each in why.causes
+        ],
+        error=None if why.error is None else _error_document(why.error),
+        owner=why.owner,
+        epoch=why.epoch,
+        owned=why.owned,
+        owners=[
+            OwnershipDocument(each.owner, each.epoch, each.since_ms, each.until_ms)
+            for each in why.owners
+        ],
+        held=[HeldDocument(each.node, each.output, each.certain) for each in why.held],
+        choices=[
+            ChoiceDocument(each.verb.value, each.node or None, each.answer.value, each.text)
+            for each in why.choices
+        ],
+        acts=[
+            ActDocument(each.time_ms, each.verb, each.node or None, each.by, each.reason)
+            for each in why.acts
+        ],
+    )  # fmt: skip
 
 
 def log_document(view: SagaView) -> LogDocument:

@@ -129,6 +129,11 @@ class SummaryDocument:
     epoch: Annotated[int, "grows with each change of owner"]
     created_ms: Annotated[Ms, "when it was created"]
     updated_ms: Annotated[Ms, "when its log last grew"]
+    orphaned: Annotated[bool, "whether it has something to do, and nobody alive owns it"]
+    hung: Annotated[
+        bool | None,
+        "whether an attempt takes longer than is expected of it; null unless --hung asked for that",
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,8 @@ def _data_text(event: EventView) -> str:
         because = f": {safe(data['reason'])}" if data["reason"] else ""
         verb = data["verb"].replace("_", " ")
         return cut(f"{verb}, by {safe(data['by'])}{because}", MESSAGE_CHARS)
+    if event.kind is EventKind.ADOPTED and not isinstance(data, str):
+        data = f"{data['owner']}, which has no code for it: {'; '.join(data['missing'])}"
     if event.kind is EventKind.SUCCEEDED:
         return shown_value(data, VALUE_CHARS)
     return cut(safe(str(data)), MESSAGE_CHARS)

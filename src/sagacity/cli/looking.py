@@ -25,12 +25,10 @@ from sagacity.core.agenda import Direction
 from sagacity.ports.store import MAX_PAGE, SagaStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from uuid import UUID
 
     from sagacity.core.views import SagaSummary, SagaView
-    from sagacity.engine.listing import Page
-    from sagacity.runtime import Client
+    from sagacity.core.why import Why
 
 LARGEST_PAGE: Final = MAX_PAGE - 1
 
@@ -49,6 +47,9 @@ LARGEST_PAGE: Final = MAX_PAGE - 1
 )
 @click.option("--name", metavar="NAME", help="Only sagas of this name.")
 @label_options("Only sagas with this label; can be given more than once.")
+@click.option("--hung", is_flag=True, help="Only sagas that take longer than is expected of them.")
+@click.option("--stuck", is_flag=True, help="Only sagas that wait for a person.")
+@click.option("--orphaned", is_flag=True, help="Only sagas that nobody alive drives.")
 @click.option("--after", type=click.UUID, metavar="UUID", help="Only sagas behind this id.")
 @click.option(
     "--limit",
@@ -66,6 +67,9 @@ def list_command(
     direction: str | None,
     name: str | None,
     labels: tuple[str, ...],
+    hung: bool,
+    stuck: bool,
+    orphaned: bool,
     after: UUID | None,
     limit: int,
     everything: bool,
@@ -73,9 +77,11 @@ def list_command(
 ) -> None:
     """List sagas.
 
-    Ordered by id; ids that sagacity makes sort by time.
+    Ordered by id; ids that sagacity makes sort by time. With --hung, --stuck and
+    --orphaned those of which at least one is true.
     """
     wanted = read_labels(labels)
+    troubled = hung or stuck or orphaned
 
     async def fetch() -> tuple[bool, list[SagaSummary], UUID | None]:
         found: list[SagaSummary] = []
@@ -83,13 +89,15 @@ def list_command(
             coordinator = await client.has_coordinator()
             behind = after
             while True:
-                page = await _page(
-                    client, state=state, direction=direction, name=name, labels=wanted,
-                    after=behind, limit=LARGEST_PAGE if everything else limit,
+                page = await client.list(
+                    state=state, direction=direction, name=name, labels=wanted, hung=hung,
+                    stuck=stuck, orphaned=orphaned, after=behind,
+                    limit=LARGEST_PAGE if everything else limit - len(found),
                 )  # fmt: skip
                 found += page.items
                 behind = page.next
-                if behind is None or not everything:
+                # A page of troubled sagas may be short, and not be the last one.
+                if behind is None or not (everything or len(found) < limit):
                     return coordinator, found, behind
 
     coordinator, sagas, following = asyncio.run(fetch())
@@ -106,27 +114,13 @@ def list_command(
 
     print_table(sagas)
     if not sagas:
-        note("no sagas" if not (state or direction or name or wanted) else "no such sagas")
+        some = state or direction or name or wanted or troubled
+        note("no such sagas" if some else "no sagas")
     if following is not None:
         note(f"there are more: --after {following}, or --all")
     if not coordinator:
         for line in lines_for_list(sagas, store):
             note(line)
-
-
-async def _page(
-    client: Client,
-    *,
-    state: str | None,
-    direction: str | None,
-    name: str | None,
-    labels: Mapping[str, str],
-    after: UUID | None,
-    limit: int,
-) -> Page[SagaSummary]:
-    return await client.list(
-        state=state, direction=direction, name=name, labels=labels, after=after, limit=limit
-    )
 
 
 @click.command()
@@ -141,7 +135,7 @@ def show(*, saga_id: str, store: str, verbose: bool, as_json: bool) -> None:
     on with it, if it has not ended and no coordinator drives it.
     ID is a UUID, or the beginning of one.
     """
-    coordinator, view = asyncio.run(_get(store, saga_id))
+    coordinator, view, why = asyncio.run(_explained(store, saga_id))
     if not coordinator:
         view = at_rest(view)
     if as_json:
@@ -151,7 +145,7 @@ def show(*, saga_id: str, store: str, verbose: bool, as_json: bool) -> None:
     from sagacity.cli.terminal import Screen  # noqa: PLC0415
 
     screen = Screen()
-    screen.print(saga_page(view, screen.look(verbose=verbose)))
+    screen.print(saga_page(view, screen.look(verbose=verbose), why))
     lines = what_to_decide(view, store) or ([] if coordinator else lines_for_saga(view, store))
     if lines:
         screen.print(["", *lines])
@@ -177,6 +171,13 @@ def log(*, saga_id: str, store: str, verbose: bool, as_json: bool) -> None:
         click.echo(log_line(event))
         for line in more_lines(event) if verbose else ():
             click.echo(f"       {line}")
+
+
+async def _explained(store: str, text: str) -> tuple[bool, SagaView, Why]:
+    async with reading(store) as client:
+        saga_id = await find_saga(client, text)
+        coordinator = await client.has_coordinator()
+        return coordinator, await client.get(saga_id), await client.why(saga_id)
 
 
 async def _get(store: str, text: str) -> tuple[bool, SagaView]:

@@ -19,14 +19,18 @@ if TYPE_CHECKING:
     from sagacity.cli.look import Look
     from sagacity.core.outcome import NodeError
     from sagacity.core.views import SagaView
+    from sagacity.core.why import Why
 
 VALUE_CHARS: Final = 400
 MESSAGE_CHARS: Final = 1_000
 
 
-def saga_page(view: SagaView, look: Look) -> list[Text]:
-    """Return everything that `show` shows."""
-    lines = [title(view, look), *_facts(view, look), Text()]
+def saga_page(view: SagaView, look: Look, why: Why | None = None) -> list[Text]:
+    """Return everything that `show` shows; with `why`, also what keeps the saga from going on."""
+    lines = [title(view, look), *_facts(view, look)]
+    if why is not None and view.state not in FINAL:
+        lines += [Text.assemble(("  why not ", "dim"), safe(each.text)) for each in why.causes[:3]]
+    lines.append(Text())
     lines += tree_lines(view, look)
     lines += _ending(view)
     lines += _errors(view, look)

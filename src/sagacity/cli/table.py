@@ -11,7 +11,7 @@ from sagacity.cli.glyphs import SAGA_SIGNS
 from sagacity.cli.page import labels_text
 from sagacity.cli.terminal import Screen
 from sagacity.cli.text import ago, cut, safe
-from sagacity.core.agenda import Direction
+from sagacity.cli.words import state_words
 from sagacity.ports.store import SagaStatus
 
 if TYPE_CHECKING:
@@ -50,11 +50,10 @@ def table_lines(sagas: Sequence[SagaSummary], look: Look) -> list[Text]:
 
 
 def _row(saga: SagaSummary, look: Look) -> tuple[Text, ...]:
-    status = SagaStatus(saga.state)
-    sign = SAGA_SIGNS[status]
+    sign = SAGA_SIGNS[SagaStatus(saga.state)]
+    words = state_words(saga.state, saga.direction, hung=saga.hung, orphaned=saga.orphaned)
     state = Text(f"{look.sign(sign)} {saga.state}", style=sign.style)
-    if saga.direction is Direction.UNWINDING and status is not SagaStatus.UNWOUND:
-        state.append(", unwinding", style="yellow")
+    state.append(words.removeprefix(saga.state), style="yellow")
     return (
         Text(str(saga.id), style="dim"),
         Text(cut(safe(saga.name), NAME_CHARS), style="bold"),

@@ -81,6 +81,16 @@ class Action(Protocol):
         ...
 
     @property
+    def expected(self) -> float | None:
+        """After how many seconds an attempt of the do counts as hung."""
+        ...
+
+    @property
+    def undo_expected(self) -> float | None:
+        """After how many seconds an attempt of the undo counts as hung."""
+        ...
+
+    @property
     def do(self) -> Callable[..., Any]:
         """Called with the context and the arguments; a coroutine function unless `do_blocks`."""
         ...
@@ -133,10 +143,13 @@ class ActionFunc:
 
     Steno's contract: atomic (an exception means no effect), and without an undo
     there is nothing to take back (Steno's no-op undo). Neither is retried unless it is
-    given a policy. Time-outs are seconds. `no_undo` is as in `@action`, for one without an undo.
+    given a policy. Time-outs are seconds; `expected` and `undo_expected` are those after
+    which an attempt counts as hung (what history tells, unless it is said). `no_undo` is as
+    in `@action`, for one without an undo.
 
     Raises:
-        ValueError: a time-out is not above 0, or `no_undo` is said of one that has an undo.
+        ValueError: a time-out or an expected time is not above 0, or `no_undo` is said of
+            one that has an undo.
     """
 
     name: str
@@ -148,6 +161,8 @@ class ActionFunc:
     undo_retry: Retry = ONCE
     timeout: float | None = None
     undo_timeout: float | None = None
+    expected: float | None = None
+    undo_expected: float | None = None
     no_undo: str | None = None
     limit_key: FieldPath | None = field(init=False, default=None)
     atomic: bool = field(init=False, default=True)
@@ -159,6 +174,8 @@ class ActionFunc:
         """Look at the functions once, not at each attempt."""
         check_timeout("timeout", self.timeout)
         check_timeout("undo_timeout", self.undo_timeout)
+        check_timeout("expected", self.expected)
+        check_timeout("undo_expected", self.undo_expected)
         put = object.__setattr__
         put(self, "undoing", self._contract())
         if self.undo is None:

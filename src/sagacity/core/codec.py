@@ -132,19 +132,22 @@ def _decision_document(event: Decided) -> list[Any]:
 
 
 def _begun(kind: bytes, event: Started | UndoStarted) -> bytes:
-    return b'["%b",%d,%d,%d]' % (kind, event.node, event.attempt, event.deadline_ms)
+    expected = b",%d" % event.expected_ms if event.expected_ms else b""
+    return b'["%b",%d,%d,%d%b]' % (kind, event.node, event.attempt, event.deadline_ms, expected)
 
 
 _ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
     Created: lambda event: orjson.dumps(["created", event.owner]),
     StartRequested: lambda _: b'["start_requested"]',
-    Adopted: lambda event: orjson.dumps(["adopted", event.owner]),
+    Adopted: lambda event: orjson.dumps(
+        ["adopted", event.owner, *([event.missing] if event.missing else [])]
+    ),
     Decided: lambda event: orjson.dumps(_decision_document(event)),
     Unwinding: lambda event: orjson.dumps(["unwinding", event.reason]),
     Finished: lambda event: b'["finished","%b"]' % event.outcome.encode(),
     Started: lambda event: (
         _begun(b"started", event)
-        if event.deadline_ms
+        if event.deadline_ms or event.expected_ms
         else b'["started",%d,%d]' % (event.node, event.attempt)
     ),
     Succeeded: lambda event: b'["succeeded",%d,%b]' % (event.node, event.output),
@@ -162,7 +165,7 @@ _ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
     ),
     UndoStarted: lambda event: (
         _begun(b"undo_started", event)
-        if event.deadline_ms
+        if event.deadline_ms or event.expected_ms
         else b'["undo_started",%d,%d]' % (event.node, event.attempt)
     ),
     UndoFinished: lambda event: b'["undo_finished",%d,"%b"]' % (event.node, event.how.encode()),
@@ -176,8 +179,19 @@ _ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
 
 
 def _are_started(numbers: list[Any]) -> bool:
-    """Whether they are a node, an attempt and perhaps a deadline."""
-    return 2 <= len(numbers) <= 3 and all(type(each) is int for each in numbers)  # noqa: PLR2004
+    """Whether they are a node, an attempt and perhaps a deadline and an expected time."""
+    return 2 <= len(numbers) <= 4 and all(type(each) is int for each in numbers)  # noqa: PLR2004
+
+
+def _are_texts(members: list[Any]) -> bool:
+    """Whether there is nothing, or one list of texts."""
+    match members:
+        case []:
+            return True
+        case [[*texts]]:
+            return all(isinstance(each, str) for each in texts)
+        case _:
+            return False
 
 
 def _decode(document: Any) -> Event:
@@ -187,8 +201,8 @@ def _decode(document: Any) -> Event:
                 return Created(owner)
             case ["start_requested"]:
                 return StartRequested()
-            case ["adopted", str(owner)]:
-                return Adopted(owner)
+            case ["adopted", str(owner), *missing] if _are_texts(missing):
+                return Adopted(owner, *map(tuple, missing))
             case ["unwinding", str(reason)]:
                 return Unwinding(reason)
             case ["decided", str(verb), node, str(by), str(reason), str(request), *value] if (

@@ -96,9 +96,13 @@ class StartRequested(Immutable):
 
 
 class Adopted(Immutable):
-    """Another coordinator drives it now: what was in flight is interrupted."""
+    """Another coordinator drives it now: what was in flight is interrupted.
+
+    `missing` is what it lacks to go on, as texts: then the saga waits for code.
+    """
 
     owner: str
+    missing: tuple[str, ...] = ()
     kind: ClassVar[EventKind] = EventKind.ADOPTED
 
 
@@ -132,11 +136,13 @@ class Started(Immutable):
     """The action is about to be called for the `attempt`-th time.
 
     The first attempt says until when (Unix epoch, UTC) there may be others; 0: no limit.
+    Each says how long its author expects it to take, in milliseconds; 0: that is not said.
     """
 
     node: int
     attempt: int
     deadline_ms: int = 0
+    expected_ms: int = 0
     kind: ClassVar[EventKind] = EventKind.STARTED
 
 
@@ -173,6 +179,7 @@ class UndoStarted(Immutable):
     node: int
     attempt: int
     deadline_ms: int = 0
+    expected_ms: int = 0
     kind: ClassVar[EventKind] = EventKind.UNDO_STARTED
 
 

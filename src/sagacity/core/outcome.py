@@ -15,6 +15,7 @@ from sagacity.errors import LogCorrupt
 
 if TYPE_CHECKING:
     from sagacity.core.agenda import StuckReason
+    from sagacity.core.dag import Dag
     from sagacity.core.events import ErrorKind, ErrorRecord
     from sagacity.core.state import SagaState
     from sagacity.core.values import Json
@@ -101,7 +102,9 @@ def output_of(state: SagaState) -> Json:
 
 def all_errors(state: SagaState) -> tuple[NodeError, ...]:
     """Return the errors of actions and undos, in the order of the log."""
-    return tuple(_told(state, node, error, effect) for node, error, effect in state.failures)
+    return tuple(
+        node_error(state.dag, node, error, effect) for node, error, effect in state.failures
+    )
 
 
 def do_errors(state: SagaState) -> tuple[NodeError, ...]:
@@ -121,12 +124,13 @@ def last_try(state: SagaState, node: int) -> NodeError | None:
         return None
     possible = Effect.POSSIBLE if node in state.tainted else Effect.NONE
     undoing = state.status[node] is NodeStatus.UNDO_STARTED
-    return _told(state, node, retrying.error, None if undoing else possible)
+    return node_error(state.dag, node, retrying.error, None if undoing else possible)
 
 
-def _told(state: SagaState, node: int, error: ErrorRecord, effect: Effect | None) -> NodeError:
+def node_error(dag: Dag, node: int, error: ErrorRecord, effect: Effect | None) -> NodeError:
+    """Return a stored error as people see it; without an `effect` it is that of an undo."""
     return NodeError(
-        node=state.dag.paths[node],
+        node=dag.paths[node],
         kind=error.kind,
         message=error.message,
         data=None if error.data is None else shown(error.data),

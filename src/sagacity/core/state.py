@@ -60,6 +60,7 @@ class SagaState(Steered):
         "failures",
         "finished",
         "in_flight",
+        "missing",
         "owner",
         "sequence",
         "undo_attempts",
@@ -71,6 +72,8 @@ class SagaState(Steered):
         self.sequence = 0
         self.created = False
         self.owner = ""
+        self.missing: tuple[str, ...] = ()
+        """What its owner lacks to go on with it."""
         self.finished: FinalState | None = None
         self.attempts: dict[int, int] = {}
         self.undo_attempts: dict[int, int] = {}
@@ -144,7 +147,7 @@ class SagaState(Steered):
         self._turn()
 
     def _adopted(self, event: Adopted) -> None:
-        self.owner = event.owner
+        self.owner, self.missing = event.owner, event.missing
         for node in sorted(self.in_flight):
             self.interrupted.add(node)
             self.waiting[node] = None

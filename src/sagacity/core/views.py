@@ -148,7 +148,11 @@ class SagaView:
 
 @dataclass(frozen=True, slots=True)
 class SagaSummary:
-    """A saga as a list shows it."""
+    """A saga as a list shows it.
+
+    `orphaned`: it has something to do, and nobody alive owns it. `hung`: an attempt takes
+    longer than is expected of it; None unless the list was asked to find that out.
+    """
 
     id: UUID
     name: str
@@ -159,6 +163,8 @@ class SagaSummary:
     epoch: int
     created_ms: int
     updated_ms: int
+    orphaned: bool = False
+    hung: bool | None = None
 
 
 def fold_log(dag: Dag, params: Json, log: Iterable[LoggedEvent]) -> SagaState:
@@ -262,6 +268,8 @@ def _data(event: Event) -> Any:
             return _error_data(error)
         case UndoFinished(how=how):
             return how.value
+        case Adopted(owner=owner, missing=missing) if missing:
+            return {"owner": owner, "missing": list(missing)}
         case Created(owner=owner) | Adopted(owner=owner):
             return owner
         case Unwinding(reason=reason):

@@ -21,7 +21,7 @@ from sagacity.engine.handle import Ending, Handle
 from sagacity.engine.injection import check_repeat
 from sagacity.engine.intake import check_same, new_saga, take_in
 from sagacity.engine.many import ForMany
-from sagacity.engine.summaries import ending_of_stored, view_of_stored
+from sagacity.engine.summaries import ending_of_stored
 from sagacity.errors import SagaStateError
 from sagacity.ports.store import FINAL, SagaStatus
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from sagacity.core.dag import Dag
     from sagacity.core.events import Event
     from sagacity.core.values import Json
-    from sagacity.core.views import SagaView
     from sagacity.engine.forecasting import Plan
     from sagacity.engine.requests import Request
     from sagacity.ports.store import SagaStore
@@ -54,9 +53,8 @@ class Client(ForMany):
 
     def __init__(self, store: SagaStore, *, max_value_bytes: int = MAX_VALUE_BYTES) -> None:
         """Nothing happens before `async with`. For the limit see `Sec`."""
-        super().__init__(store)
+        super().__init__(store, Definitions())
         self._max_value_bytes: Final = check_value_limit(max_value_bytes)
-        self._definitions: Final = Definitions()
 
     async def __aenter__(self) -> Self:
         """Open the store."""
@@ -114,15 +112,6 @@ class Client(ForMany):
     def handle(self, saga_id: UUID) -> Handle[Any]:
         """Return a handle of a saga of the store; whether it exists shows when it is used."""
         return Handle(self, saga_id)
-
-    async def get(self, saga_id: UUID) -> SagaView:
-        """Return the saga as it is in the store now.
-
-        Raises:
-            NoSuchSaga: it does not exist.
-        """
-        stored = await self._store.read(saga_id)
-        return view_of_stored(stored, self._definitions.dag_of(stored))
 
     async def start(self, saga_id: UUID) -> None:
         """Ask for a created saga to be started; as `Handle.start`."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.core.dag import Siblings
@@ -372,7 +373,9 @@ class Execution:
         if policy.deadline is not None and node not in self.state.deadlines:
             deadline_ms = self._env.clock.now_ms() + round(policy.deadline * 1_000)
         kind = Started if forward else UndoStarted
-        self.journal.record(kind(node, attempt, deadline_ms))
+        expected = action.expected if forward else action.undo_expected
+        expected_ms = ceil(expected * 1_000) if expected else 0
+        self.journal.record(kind(node, attempt, deadline_ms, expected_ms))
         self._starting.append(command)
 
     def _begin_if_current(self, granted: Granted) -> None:

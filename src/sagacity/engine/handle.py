@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sagacity.core.state import SagaState
     from sagacity.core.values import Json
     from sagacity.core.views import SagaView
+    from sagacity.core.why import Why
     from sagacity.engine.forecasting import Plan
     from sagacity.engine.requests import Request
 
@@ -61,6 +62,7 @@ class Backend(Protocol):
     async def start(self, saga_id: UUID) -> None: ...
     async def wait(self, saga_id: UUID) -> Ending: ...
     async def get(self, saga_id: UUID) -> SagaView: ...
+    async def why(self, saga_id: UUID) -> Why: ...
     async def inject(
         self, saga_id: UUID, verb: str, node: str, counts: tuple[int, int]
     ) -> None: ...
@@ -121,6 +123,10 @@ class Handle(Generic[R]):
     async def view(self) -> SagaView:
         """Return the saga as it is in the store now."""
         return await self._backend.get(self.id)
+
+    async def why(self) -> Why:
+        """Say why the saga does not go on, or that it does; and what may be done about it."""
+        return await self._backend.why(self.id)
 
     # -- control and repair: each is durable, and in the log with who, why and when ----------
     #

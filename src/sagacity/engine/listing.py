@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from uuid import UUID
 
 from sagacity.core.agenda import Direction
 from sagacity.engine.summaries import listed
-from sagacity.ports.store import MAX_PAGE, SagaQuery, SagaStatus
+from sagacity.ports.store import DRIVEN, MAX_PAGE, SagaQuery, SagaStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sagacity.core.views import SagaSummary
-    from sagacity.ports.store import SagaStore
+    from sagacity.ports.store import SagaHead, SagaStore
 
 T = TypeVar("T")
+
+ORPHANABLE: Final = DRIVEN - {SagaStatus.PAUSED}
+"""States in which there is something to do that no person holds back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,7 @@ class Page(Generic[T]):
     next: UUID | None
 
 
-async def list_sagas(
-    store: SagaStore,
+def query_of(
     *,
     state: str | None,
     direction: str | None,
@@ -36,22 +38,33 @@ async def list_sagas(
     labels: Mapping[str, str] | None,
     after: UUID | str | None,
     limit: int,
-) -> Page[SagaSummary]:
-    """Return one page of the sagas that match all that is given, ordered by id.
+) -> SagaQuery:
+    """Return the query for one page.
 
     Raises:
         ValueError: an unknown state or direction, or a limit out of bounds.
     """
     if not 1 <= limit < MAX_PAGE:
         raise ValueError(f"limit={limit}: a page has 1 to {MAX_PAGE - 1} sagas")
-    query = SagaQuery(
+    return SagaQuery(
         state=None if state is None else SagaStatus(state),
         direction=None if direction is None else Direction(direction),
         name=name,
         labels=dict(labels or {}),
         after=UUID(after) if isinstance(after, str) else after,
-        limit=limit + 1,
+        limit=limit,
     )
-    heads = await store.list(query)
-    items = tuple(listed(head) for head in heads[:limit])
-    return Page(items, items[-1].id if len(heads) > limit else None)
+
+
+async def list_sagas(store: SagaStore, query: SagaQuery) -> Page[SagaSummary]:
+    """Return one page of the sagas that match, ordered by id."""
+    epoch = await store.coordinator_epoch()
+    heads = await store.list(replace(query, limit=query.limit + 1))
+    items = tuple(listed(head, orphaned=is_orphaned(head, epoch)) for head in heads[: query.limit])
+    return Page(items, items[-1].id if len(heads) > query.limit else None)
+
+
+def is_orphaned(head: SagaHead, coordinator_epoch: int | None) -> bool:
+    """Whether there is something to do, and nobody alive owns it."""
+    has_work = head.state in ORPHANABLE
+    return has_work and (coordinator_epoch is None or head.epoch < coordinator_epoch)

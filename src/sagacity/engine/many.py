@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from sagacity.core.decisions import Verb
 from sagacity.engine import system
@@ -15,7 +15,7 @@ from sagacity.engine.holds import (
     read_holds,
 )
 from sagacity.engine.intake import check_labels
-from sagacity.engine.listing import list_sagas
+from sagacity.engine.looking import Looking
 from sagacity.engine.requests import new_request
 from sagacity.errors import StoreError
 
@@ -23,44 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
-    from sagacity.core.views import SagaSummary
-    from sagacity.engine.listing import Page
-    from sagacity.ports.store import SagaStore
-
 
 _Holds: TypeAlias = "list[Hold]"  # named here, because within the class `list` is the method
 
 
-class ForMany:
-    """Lists sagas, and lets them stand still and go on by name, by label, or all of the store.
+class ForMany(Looking):
+    """Lets sagas stand still and go on by name, by label, or all of the store.
 
     `by` is who asks (the user of this process unless it is said).
     """
-
-    def __init__(self, store: SagaStore) -> None:
-        """Ask `store`."""
-        self._store: Final = store
-
-    async def list(
-        self,
-        *,
-        state: str | None = None,
-        direction: str | None = None,
-        name: str | None = None,
-        labels: Mapping[str, str] | None = None,
-        after: UUID | str | None = None,
-        limit: int = 100,
-    ) -> Page[SagaSummary]:
-        """Return one page of the sagas that match all that is given, ordered by id.
-
-        Raises:
-            ValueError: an unknown state or direction, or a limit out of bounds.
-        """
-        self._check_open()
-        return await list_sagas(
-            self._store, state=state, direction=direction, name=name, labels=labels,
-            after=after, limit=limit,
-        )  # fmt: skip
 
     async def pause(
         self,
@@ -136,9 +107,6 @@ class ForMany:
     async def holds(self) -> tuple[Hold, ...]:
         """Return the holds that are in force, by id."""
         return tuple(hold for _, hold in await read_holds(self._store) if hold.in_force)
-
-    def _check_open(self) -> None:
-        """Raise if nothing can be asked now."""
 
     async def _orders_changed(self) -> None:
         """Obey at once what this process has asked of itself."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from sagacity.core.codec import encode_record
+from sagacity.core.events import Adopted
 from sagacity.ports.store import Append, SagaStatus, Summary
 
 if TYPE_CHECKING:
@@ -19,23 +21,41 @@ if TYPE_CHECKING:
 
 log: Final = logging.getLogger("sagacity")
 
+MAX_MISSING_TOLD: Final = 20
+"""Of the actions that a saga waits for, the most that its log names."""
+
 
 async def park(
     store: SagaStore, execution: Execution, head: SagaHead, missing: Sequence[str], now_ms: int
 ) -> None:
-    """Leave a saga alone whose log is as `head` says, and tell what is `missing`."""
-    state = execution.state
+    """Leave a saga alone whose log began as `head` says; its log says what is `missing`.
+
+    Nothing but its adoption may be pending.
+    """
+    state, journal = execution.state, execution.journal
     log.warning("saga %s (%s) waits for code: %s", head.id, head.name, "; ".join(missing))
-    parked = Summary(SagaStatus.WAITING_FOR_CODE, state.direction)
-    if Summary(head.state, head.direction) != parked:
-        await store.append(
-            Append(
-                saga_id=head.id,
-                epoch=head.epoch,
-                expected_sequence=state.sequence - len(execution.journal.pending),
-                record=b"",
-                event_count=0,
-                summary=parked,
-                updated_ms=now_ms,
-            )
+    if len(missing) > MAX_MISSING_TOLD:
+        missing = [*missing[:MAX_MISSING_TOLD], f"{len(missing) - MAX_MISSING_TOLD} more"]
+    adopted = Adopted(state.owner, tuple(missing))
+    if journal.pending:
+        journal.take()  # it is told with more
+    elif (
+        head.state is SagaStatus.WAITING_FOR_CODE
+        and head.sequence == state.sequence
+        and state.missing == adopted.missing
+    ):
+        return
+    else:
+        state.apply(adopted)
+    await store.append(
+        Append(
+            saga_id=head.id,
+            epoch=head.epoch,
+            expected_sequence=state.sequence - 1,
+            record=encode_record([adopted], time_ms=now_ms, epoch=head.epoch),
+            event_count=1,
+            summary=Summary(SagaStatus.WAITING_FOR_CODE, state.direction),
+            updated_ms=now_ms,
         )
+    )
+    journal.acknowledged([adopted])

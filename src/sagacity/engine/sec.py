@@ -32,7 +32,7 @@ from sagacity.engine.places import Entrant
 from sagacity.engine.recovery import Recovery
 from sagacity.engine.registering import registered
 from sagacity.engine.starting import Starting
-from sagacity.engine.summaries import ending_of_stored, view_of_stored
+from sagacity.engine.summaries import ending_of_stored
 from sagacity.engine.waits import with_waits
 from sagacity.errors import CoordinatorClosed, SagaExists, SagaStateError
 from sagacity.ports.store import SagaStatus
@@ -106,7 +106,7 @@ class Sec(ForMany):
             DagError: two actions have one name.
             ValueError: a limit is below 1, or all slots are kept for undoing.
         """
-        super().__init__(store)
+        super().__init__(store, Definitions())
         self._registry, self._sagas = registered(sagas)
         self._check_actions: Final = ActionCheck(self._registry)
         self._deps: Final = deps
@@ -124,7 +124,6 @@ class Sec(ForMany):
         self._only: Final = None if only is None else frozenset(only)
         self._clock: Final = clock or SystemClock()
         self._owner = ""
-        self._definitions: Final = Definitions()
         self._open: Opened | None = None
         self._recovery_task: asyncio.Task[None] | None = None
 
@@ -189,6 +188,12 @@ class Sec(ForMany):
         if self._recovery_task is not None:
             self._recovery_task.cancel()
         return await driving.drain(deadline)
+
+    def _seen(self, view: SagaView) -> SagaView:
+        return with_waits(view, self._driving())
+
+    def _now_ms(self) -> int:
+        return self._clock.now_ms()
 
     def _driving(self) -> Driving:
         return self._opened().driving
@@ -371,19 +376,6 @@ class Sec(ForMany):
         """Return what reads the output of sagas of this name: typed if it is registered here."""
         saga = self._sagas.get(saga_name)
         return revived if saga is None else saga.decode_output
-
-    async def get(self, saga_id: UUID) -> SagaView:
-        """Return the saga as it is in the store now, with what it waits for in this process.
-
-        Does not wait for writes.
-
-        Raises:
-            NoSuchSaga: it does not exist.
-        """
-        driving = self._driving()
-        stored = await self._store.read(saga_id)
-        view = view_of_stored(stored, self._definitions.dag_of(stored))
-        return with_waits(view, driving)
 
     # -- what handles ask ----------------------------------------------------------
 

@@ -100,7 +100,7 @@ def ending_of_stored(stored: StoredSaga, definitions: Definitions) -> Ending | N
     return ending_of(stored.head.name, state_of_stored(stored, definitions.dag_of(stored)))
 
 
-def listed(head: SagaHead) -> SagaSummary:
+def listed(head: SagaHead, *, orphaned: bool = False, hung: bool | None = None) -> SagaSummary:
     """Return the head of a saga as a list shows it."""
     return SagaSummary(
         id=head.id,
@@ -112,4 +112,6 @@ def listed(head: SagaHead) -> SagaSummary:
         epoch=head.epoch,
         created_ms=head.created_ms,
         updated_ms=head.updated_ms,
+        orphaned=orphaned,
+        hung=hung,
     )

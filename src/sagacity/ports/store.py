@@ -210,6 +210,13 @@ class SagaStore(Protocol):
         """
         ...
 
+    async def coordinator_epoch(self) -> int | None:
+        """Return the epoch of the coordinator that is alive; None if none is.
+
+        A saga of an earlier epoch has nobody who drives it.
+        """
+        ...
+
     async def create(self, saga: NewSaga) -> SagaHead | None:
         """Store a new saga whole; if the id exists, change nothing and return its head.
 
@@ -251,6 +258,10 @@ class SagaStore(Protocol):
 
     async def list(self, query: SagaQuery) -> Sequence[SagaHead]:
         """Return the heads that match, ordered by id, at most `query.limit`."""
+        ...
+
+    async def newest(self, name: str, *, limit: int = 100) -> Sequence[SagaHead]:
+        """Return the heads of the sagas of this name with the highest ids, those first."""
         ...
 
     async def send(self, command: InboxCommand) -> bool:

@@ -168,6 +168,10 @@ class MemoryStore:
         self._check_open()
         return self._turn.locked()
 
+    async def coordinator_epoch(self) -> int | None:
+        self._check_open()
+        return self._epoch if self._turn.locked() else None
+
     async def create(self, saga: NewSaga) -> SagaHead | None:
         self._check_open()
         check_new(saga)
@@ -246,11 +250,7 @@ class MemoryStore:
     async def list(self, query: SagaQuery) -> Sequence[SagaHead]:
         self._check_open()
         check_query(query)
-        if self._unordered:
-            # Timsort merges the sorted part with the new one in linear time.
-            self._order += self._unordered
-            self._order.sort()
-            self._unordered.clear()
+        self._put_in_order()
         heads: _Heads = []
         first = 0 if query.after is None else bisect_right(self._order, query.after.int)
         for place in range(first, len(self._order)):
@@ -260,6 +260,14 @@ class MemoryStore:
                 if len(heads) == query.limit:
                     break
         return heads
+
+    async def newest(self, name: str, *, limit: int = 100) -> _Heads:
+        self._check_open()
+        check_limit(limit)
+        self._put_in_order()
+        newest_first = (self._sagas[key] for key in reversed(self._order))
+        of_name = (saga for saga in newest_first if saga.name == name)
+        return [saga.head() for saga in islice(of_name, limit)]
 
     async def send(self, command: InboxCommand) -> bool:
         self._check_open()
@@ -335,6 +343,13 @@ class MemoryStore:
     def _check_open(self) -> None:
         if not self._is_open:
             raise StoreError("this store is not open")
+
+    def _put_in_order(self) -> None:
+        if self._unordered:
+            # Timsort merges the sorted part with the new one in linear time.
+            self._order += self._unordered
+            self._order.sort()
+            self._unordered.clear()
 
     def _note_adoptable(self, key: int, written: NewSaga | Append) -> None:
         if written.summary.state in DRIVEN:

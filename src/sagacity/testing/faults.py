@@ -181,6 +181,10 @@ class FaultyStore:
         """Ask whether it has one."""
         return await self._call("has_coordinator", self.inner.has_coordinator)
 
+    async def coordinator_epoch(self) -> int | None:
+        """Ask for the epoch of the one that it has."""
+        return await self._call("coordinator_epoch", self.inner.coordinator_epoch)
+
     async def create(self, saga: NewSaga) -> SagaHead | None:
         """Create a saga there."""
         return await self._call("create", lambda: self.inner.create(saga), saga.id)
@@ -204,6 +208,10 @@ class FaultyStore:
     async def list(self, query: SagaQuery) -> Sequence[SagaHead]:
         """List sagas there."""
         return await self._call("list", lambda: self.inner.list(query))
+
+    async def newest(self, name: str, *, limit: int = 100) -> Sequence[SagaHead]:
+        """List the newest sagas of a name there."""
+        return await self._call("newest", lambda: self.inner.newest(name, limit=limit))
 
     async def send(self, command: InboxCommand) -> bool:
         """Send a command there."""

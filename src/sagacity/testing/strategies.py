@@ -216,16 +216,17 @@ def events(
     """Single events about the nodes 0 to `nodes` (which a DAG of `nodes` nodes does not have)."""
     node = st.integers(0, nodes)
     attempt = st.integers(1, 3)
+    milliseconds = st.sampled_from([0, 1, 1_700_000_000_000])
     kinds: list[st.SearchStrategy[Event]] = [
         _made(Created, texts(8)),
         _made(StartRequested),
-        _made(Adopted, texts(8)),
+        _made(Adopted, texts(8), st.lists(texts(8), max_size=2).map(tuple)),
         _made(Unwinding, texts(8)),
         _made(Finished, st.sampled_from(FinalState)),
-        _made(Started, node, attempt),
+        _made(Started, node, attempt, milliseconds, milliseconds),
         _made(Succeeded, node, outputs()),
         _made(Failed, node, error_records(), st.sampled_from(Effect)),
-        _made(UndoStarted, node, attempt),
+        _made(UndoStarted, node, attempt, milliseconds, milliseconds),
         _made(UndoFinished, node, st.sampled_from(How)),
         _made(UndoFailed, node, error_records()),
     ]

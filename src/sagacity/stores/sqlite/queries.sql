@@ -57,6 +57,10 @@ ON CONFLICT (fingerprint) DO NOTHING;
 -- Heads of sagas, each as a JSON text (shown.sql); the caller adds which.
 SELECT row FROM shown
 
+-- name: newest
+-- From the end of an index that has all that is asked for: never through all of a name.
+SELECT id FROM saga WHERE name = ? ORDER BY id DESC LIMIT ?;
+
 -- name: stored
 -- A saga whole: head, document, constants and params with their checksums, and the log.
 SELECT row, document, document_checksum, constants, params, checksum, (

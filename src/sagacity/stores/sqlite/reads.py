@@ -40,6 +40,12 @@ def heads(connection: sqlite3.Connection, query: SagaQuery) -> Sequence[SagaHead
     return [head_of(row) for row in rows]
 
 
+def newest(connection: sqlite3.Connection, name: str, limit: int) -> Sequence[SagaHead]:
+    """Return the heads of the sagas of a name with the highest ids, those first."""
+    query = f"{_SHOWN} WHERE saga IN ({QUERIES['newest']})"
+    return [head_of(row) for row in reversed(_rows(connection, query, (name, limit)))]
+
+
 def chosen_heads(connection: sqlite3.Connection) -> Sequence[SagaHead]:
     """Return the heads of the sagas that an operation has chosen, but for the damaged."""
     query = f"{_SHOWN} WHERE saga IN (SELECT saga FROM chosen)"  # noqa: S608 - our own
@@ -95,6 +101,12 @@ def coordinator(connection: sqlite3.Connection) -> str:
     """Return the name of the last coordinator."""
     row = connection.execute(QUERIES["coordinator"]).fetchone()
     return "" if row is None else str(row[1], "utf-8", "replace")
+
+
+def coordinator_epoch(connection: sqlite3.Connection) -> int:
+    """Return the epoch of the last coordinator."""
+    row = connection.execute(QUERIES["coordinator"]).fetchone()
+    return 0 if row is None else row[0]
 
 
 def is_all_adopted(connection: sqlite3.Connection, epoch: int) -> bool:

@@ -131,6 +131,10 @@ class SqliteStore:
         self._now_open()
         return self._lock.is_held()
 
+    async def coordinator_epoch(self) -> int | None:
+        readers = self._now_open().readers
+        return await readers.read(reads.coordinator_epoch) if self._lock.is_held() else None
+
     async def create(self, saga: NewSaga) -> SagaHead | None:
         opened = self._now_open()
         check_new(saga)
@@ -190,6 +194,10 @@ class SqliteStore:
     async def list(self, query: SagaQuery) -> Sequence[SagaHead]:
         check_query(query)
         return await self._now_open().readers.read(reads.heads, query)
+
+    async def newest(self, name: str, *, limit: int = 100) -> Sequence[SagaHead]:
+        check_limit(limit)
+        return await self._now_open().readers.read(reads.newest, name, limit)
 
     async def send(self, command: InboxCommand) -> bool:
         opened = self._now_open()

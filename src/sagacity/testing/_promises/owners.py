@@ -41,6 +41,14 @@ async def who_asks_hears_whether_there_is_a_coordinator(store: SagaStore) -> Non
     holds(not await store.has_coordinator(), "there is one after closing")
 
 
+async def who_asks_hears_the_epoch_of_the_coordinator(store: SagaStore) -> None:
+    equal(await store.coordinator_epoch(), None, "the epoch of nobody")
+    epoch = await store.acquire("first", wait=False)
+    equal(await store.coordinator_epoch(), epoch, "the epoch of the one who drives")
+    await store.release()
+    equal(await store.coordinator_epoch(), None, "the epoch of one who has gone")
+
+
 async def each_epoch_is_greater_than_all_before(store: SagaStore) -> None:
     epochs = [await store.acquire("first", wait=False)]
     holds(epochs[0] > 0, f"the first epoch is {epochs[0]}, and 0 is that of nobody")
@@ -182,6 +190,7 @@ async def pages_of_adoption_are_bounded(store: SagaStore) -> None:
 PROMISES: Final = (
     a_second_coordinator_is_refused,
     who_asks_hears_whether_there_is_a_coordinator,
+    who_asks_hears_the_epoch_of_the_coordinator,
     each_epoch_is_greater_than_all_before,
     releasing_may_be_repeated,
     who_waits_is_the_coordinator_after_the_release,

@@ -42,6 +42,20 @@ async def a_page_may_begin_after_an_id_that_is_not_there(store: SagaStore) -> No
         equal([head.id for head in heads], [saga_id(each) for each in expected], f"after {after}")
 
 
+async def the_newest_of_a_name_come_first(store: SagaStore) -> None:
+    await create_many(
+        store, *(new_saga(number, name="trip" if number % 2 else "other") for number in range(1, 8))
+    )
+
+    async def newest(name: str, limit: int) -> list[object]:
+        return [head.id for head in await store.newest(name, limit=limit)]
+
+    equal(await newest("trip", 3), [saga_id(each) for each in (7, 5, 3)], "the newest three")
+    equal(await newest("other", 100), [saga_id(each) for each in (6, 4, 2)], "all of a name")
+    equal(await newest("nobody", 1), [], "of a name that none has")
+    await refuses(ValueError, store.newest("trip", limit=MAX_PAGE + 1), "newest", str(MAX_PAGE))
+
+
 async def pages_are_bounded(store: SagaStore) -> None:
     await create_many(store, *(new_saga(number) for number in range(MAX_PAGE + 1)))
     equal(len(await store.list(SagaQuery(limit=MAX_PAGE))), MAX_PAGE, "a full page")
@@ -139,6 +153,7 @@ async def what_was_acknowledged_is_read(store: SagaStore) -> None:
 PROMISES: Final = (
     lists_are_ordered_by_id_and_paged,
     a_page_may_begin_after_an_id_that_is_not_there,
+    the_newest_of_a_name_come_first,
     pages_are_bounded,
     each_filter_selects,
     filters_follow_the_appends,

@@ -183,6 +183,8 @@ async def a_closed_store_says_so(store: SagaStore) -> None:
     await refuses(StoreError, store.list(SagaQuery()), "list", "open")
     await refuses(StoreError, store.acquire("me", wait=True), "acquire", "open")
     await refuses(StoreError, store.has_coordinator(), "has_coordinator", "open")
+    await refuses(StoreError, store.coordinator_epoch(), "coordinator_epoch", "open")
+    await refuses(StoreError, store.newest("trip"), "newest", "open")
     await refuses(StoreError, store.adopt("me", 1), "adopt", "open")
     await refuses(StoreError, store.send(command(1)), "send", "open")
     await refuses(StoreError, store.take(), "take", "open")
