@@ -35,6 +35,9 @@ class Direction(StrEnum):
     UNWINDING = "unwinding"
 
 
+_UNWINDING: Final = Direction.UNWINDING
+
+
 class StuckReason(StrEnum):
     """Why a person must decide."""
 
@@ -107,7 +110,7 @@ class Agenda(SagaData):
     def _done(self, node: int) -> None:
         """`node` has succeeded: its children may be ready, markers among them at once."""
         self.status[node] = _SUCCEEDED
-        if self.direction is Direction.UNWINDING:
+        if self.direction is _UNWINDING:
             self._undo_if_free(node)
             return
         if self.dag.pivots and node in self.dag.pivots:
@@ -116,8 +119,8 @@ class Agenda(SagaData):
         markers, unmet, children = self.dag.markers, self.unmet, self.dag.children
         while stack:
             for child in children[stack.pop()]:
-                unmet[child] -= 1
-                if unmet[child]:
+                unmet[child] = left = unmet[child] - 1
+                if left:
                     continue
                 if markers[child] and self.started:
                     self._came_alive(child)

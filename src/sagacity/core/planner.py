@@ -9,7 +9,7 @@ still stands by then.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sagacity.core.agenda import Direction
 from sagacity.core.events import FinalState
@@ -19,6 +19,10 @@ from sagacity.core.transitions import NodeStatus
 
 if TYPE_CHECKING:
     from sagacity.core.state import SagaState
+
+# Python finds a member of an enum by asking its class, each time it is named.
+_FORWARD: Final = Direction.FORWARD
+_ACTION: Final = NodeKind.ACTION
 
 
 class RunAction(Immutable):
@@ -80,10 +84,9 @@ def plan(state: SagaState) -> list[Command]:
         return []
     if state.stuck_on and state.halted:
         return []
-    agenda = state.agenda
     commands: list[Command] = []
-    if agenda and not (state.paused and not state.stepped):
-        state.agenda = []
+    if state.agenda and not (state.paused and not state.stepped):
+        agenda, state.agenda = state.agenda, []
         # What is held back by a pause comes onto the agenda again when that ends.
         waiting = state.stepped if state.paused else state.waiting
         for node in agenda:
@@ -92,7 +95,7 @@ def plan(state: SagaState) -> list[Command]:
                 commands.append(command_for(state, node))  # noqa: PERF401
     if commands or state.in_flight or state.waiting or state.stuck_on:
         return commands
-    forward = state.direction is Direction.FORWARD
+    forward = state.direction is _FORWARD
     return [Finish(FinalState.SUCCEEDED if forward else FinalState.UNWOUND)]
 
 
@@ -109,15 +112,17 @@ def command_for(state: SagaState, node: int) -> Command:
     """Return what is to be done about a node that waits."""
     what = state.dag.nodes[node]
     status = state.status[node]
-    passive = what.kind is not NodeKind.ACTION
-    retrying = state.retrying.get(node) if state.retrying else None
-    not_before_ms = 0 if retrying is None else retrying.at_ms
-    if state.direction is Direction.FORWARD or (
+    not_before_ms = 0
+    if state.retrying and node in state.retrying:
+        not_before_ms = state.retrying[node].at_ms
+    if state.direction is _FORWARD or (
         # Steno's rule: what has to end in a known outcome runs again, and is then undone.
         status is NodeStatus.STARTED and what.atomic and node in state.tainted
     ):
         attempt = state.attempts.get(node, 0) + 1
-        return Conclude(node, attempt) if passive else RunAction(node, attempt, not_before_ms)
+        if what.kind is not _ACTION:
+            return Conclude(node, attempt)
+        return RunAction(node, attempt, not_before_ms)
     if status is NodeStatus.STARTED and (
         node not in state.interrupted or what.undoing is Undoing.ASK
     ):

@@ -47,6 +47,7 @@ _NEVER_STARTED: Final = NodeStatus.NEVER_STARTED
 _STARTED: Final = NodeStatus.STARTED
 _SUCCEEDED: Final = NodeStatus.SUCCEEDED
 _UNKNOWN: Final = NodeStatus.UNKNOWN
+_UNWINDING: Final = Direction.UNWINDING
 _UNDO_STARTED: Final = NodeStatus.UNDO_STARTED
 
 
@@ -172,11 +173,11 @@ class SagaState(Steered):
         self._check(event)
         if self.unmet[node]:
             raise LogCorrupt(f"{self._name(node)} started before what it depends on succeeded")
-        repeat = self.status[node] is _STARTED
-        if repeat and node not in self.waiting:
-            raise LogCorrupt(f"{self._name(node)} started again while in flight")
-        if not repeat:
-            if self.direction is Direction.UNWINDING:
+        if self.status[node] is _STARTED:
+            if node not in self.waiting:
+                raise LogCorrupt(f"{self._name(node)} started again while in flight")
+        else:
+            if self.direction is _UNWINDING:
                 raise LogCorrupt(f"{self._name(node)} started while unwinding")
             self._came_alive(node)
         expected = self.attempts.get(node, 0) + 1
@@ -310,7 +311,7 @@ class SagaState(Steered):
             raise LogCorrupt(f"{event.kind} of node {node}, which does not exist")
         if (self.status[node], event.kind) not in _LEGAL:
             raise LogCorrupt(f"{self._name(node)}: {event.kind} while {self.status[node]}")
-        if self.started and self.dag.markers[node]:
+        if self.dag.markers[node] and self.started:
             raise LogCorrupt(f"{event.kind} of a marker ({self.dag.nodes[node].kind})")
 
     def _check_undo(self, node: int) -> None:
@@ -327,7 +328,8 @@ class SagaState(Steered):
 
     def _begin(self, node: int) -> None:
         self.waiting.pop(node, None)
-        self.interrupted.discard(node)
+        if self.interrupted:
+            self.interrupted.discard(node)
         self.in_flight.add(node)
 
     def _retry(self, node: int, error: ErrorRecord, at_ms: int) -> None:
