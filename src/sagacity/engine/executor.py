@@ -88,6 +88,7 @@ class Execution:
         "_due",
         "_env",
         "_flights",
+        "_has_news",
         "_hearing",
         "_is_alone",
         "_is_cut",
@@ -137,6 +138,8 @@ class Execution:
         """When to go on, if it was left with nothing to do before then."""
         self._task: asyncio.Task[Any] | None = None
         self._wake: asyncio.Future[None] | None = None
+        self._has_news = False
+        """Whether something has come that `_take_in` has not looked at."""
         self._draining = False
         self._is_cut = False
 
@@ -254,7 +257,7 @@ class Execution:
         self._task = task = asyncio.current_task()
         alone = state.dag.siblings is not Siblings.CANCEL  # what may be cut has its own task
         while True:
-            if self._outcomes or self._due or flights.granted or self._is_asked():
+            if self._has_news:
                 self._take_in()
             self.decide()
             if journal.pending:
@@ -284,16 +287,13 @@ class Execution:
                 task_apart = self._env.tasks.spawn(self._attempt_apart(command, began_ms))
                 task_apart.add_done_callback(partial(self._hear_of_end, command))
                 flights.tasks[command.node] = task_apart
-            if self._outcomes or flights.granted or self._due or self._is_asked():
+            if self._has_news:
                 continue
             if self._draining and not flights.tasks:
                 return False
             if flights.delayed and self._falls_asleep():
                 return False
             await self._news()
-
-    def _is_asked(self) -> bool:
-        return self._hearing is not None and bool(self._hearing.asked)
 
     def _is_at_rest(self) -> bool:
         """Whether a person must act before anything can happen, and nothing runs any more."""
@@ -314,6 +314,7 @@ class Execution:
 
     def _take_in(self) -> None:
         """Take what has happened since the last turn."""
+        self._has_news = False
         outcomes, self._outcomes = self._outcomes, []
         for command, event in outcomes:
             self._take_outcome(command, event)
@@ -333,6 +334,7 @@ class Execution:
             self._wake = None
 
     def _wake_up(self) -> None:
+        self._has_news = True
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
