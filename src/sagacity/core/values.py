@@ -11,12 +11,15 @@ from __future__ import annotations
 import json
 import math
 import types
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 
 from sagacity.core.secret import MARK, Secret
 from sagacity.errors import LogCorrupt, ValueNotStorable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Json: TypeAlias = bytes
 """Canonical JSON text of one value, as stored."""
@@ -46,7 +49,7 @@ def encode(value: Any, *, limit_bytes: int = MAX_VALUE_BYTES) -> Json:
     text: Json | None = None
     if _is_plain(value, 0):
         try:
-            text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+            text = _written(value)
         except orjson.JSONEncodeError:
             text = None
     if text is None or _WRITTEN_NUL in text:
@@ -83,6 +86,12 @@ def check_value_limit(limit_bytes: int) -> int:
     return limit_bytes
 
 
+def _written(value: Any, default: Callable[[Any], Any] | None = None) -> Json:
+    # orjson gives the whole buffer that it wrote to, which is 4 KiB for the smallest text (and
+    # making that room is dearer than the writing). A copy is as long as the text.
+    return b"%b" % orjson.dumps(value, default, orjson.OPT_SORT_KEYS)
+
+
 def decode(text: Json) -> Any:
     """Return the value of a stored text.
 
@@ -102,7 +111,7 @@ def encode_again(value: Any) -> Json:
         LogCorrupt: it is nested deeper than any value that was written.
     """
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        return _written(value)
     except orjson.JSONEncodeError as error:
         raise LogCorrupt(f"not a stored value: {error}") from error
 
@@ -147,7 +156,7 @@ def _encode_with_care(value: Any) -> Json:
         _check(value, 0)
     except ValueNotStorable as error:
         raise ValueNotStorable(error.reason, f"${error.where}"[:200]) from None
-    return orjson.dumps(value, _stored_secret, orjson.OPT_SORT_KEYS)
+    return _written(value, _stored_secret)
 
 
 def _stored_secret(value: Any) -> Any:

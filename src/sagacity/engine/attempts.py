@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 
 log: Final = logging.getLogger("sagacity")
 
+_NONE: Final = Effect.NONE  # looked up once, and not for each attempt
+_POSSIBLE: Final = Effect.POSSIBLE
+
 GONE_SECONDS: Final = 30.0
 """How long the `gone=` of a policy may take."""
 MAX_ERROR_DATA_BYTES: Final = 64 * 1024
@@ -126,8 +129,8 @@ class Attempts:
         repeat = 1
         # An earlier attempt may have had its effect. Of an atomic action the body can tell that
         # there is none; what fails before it is called cannot.
-        uncalled = Effect.POSSIBLE if node in state.tainted else Effect.NONE
-        before = Effect.NONE if action.atomic else uncalled
+        uncalled = _POSSIBLE if node in state.tainted else _NONE
+        before = _NONE if action.atomic else uncalled
         if faults is not None:
             if node in faults.errors:
                 return Failed(node, INJECTED, uncalled)

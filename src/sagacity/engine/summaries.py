@@ -23,21 +23,23 @@ if TYPE_CHECKING:
 
 def summary_of(state: SagaState) -> Summary:
     """Return the summary that goes with an append."""
-    by_status = _FORWARD if state.direction is Direction.FORWARD else _UNWINDING
-    return by_status[status_of(state)]
+    return _SUMMARIES[state.direction][status_of(state)]
 
 
-_FORWARD: Final = {status: Summary(status, Direction.FORWARD) for status in SagaStatus}
-_UNWINDING: Final = {status: Summary(status, Direction.UNWINDING) for status in SagaStatus}
+_SUMMARIES: Final = {
+    direction: {status: Summary(status, direction) for status in SagaStatus}
+    for direction in Direction
+}
 
 
+_RUNNING: Final = SagaStatus.RUNNING  # looked up once: it is asked for with each append
 _ENDED: Final = {final: SagaStatus(final.value) for final in FinalState}
 
 
 def status_of(state: SagaState) -> SagaStatus:
     """Return the state of a saga as people see it."""
     if state.in_flight and state.started and not state.paused:  # the commonest first
-        return SagaStatus.RUNNING
+        return _RUNNING
     if state.finished is not None:
         return _ENDED[state.finished]
     if not state.started:

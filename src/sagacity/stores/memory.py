@@ -306,6 +306,7 @@ class MemoryStore:
                 self._remove(saga)
                 removed += 1
         if removed:
+            self._sagas = dict(self._sagas)  # a dict keeps its room until it is copied
             self._order, self._unordered = [], list(self._sagas)
             self._changes.note()
         return removed
