@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sagacity.core import planner, state
+from sagacity.core import agenda, planner, state, steering
 from sagacity.core.builder import NodeFactory
 from sagacity.core.dag import Dag
 from sagacity.core.events import Event
@@ -20,7 +20,7 @@ from sagacity.core.state import SagaState
 from tests.recovery.shapes import act, acts, staged
 from tests.recovery.walker import Do, Script, walk
 
-COUNTED = {planner.__file__, state.__file__}
+COUNTED = {module.__file__ for module in (agenda, planner, state, steering)}
 
 
 class Counting(dict[int, None]):
