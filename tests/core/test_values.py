@@ -1,6 +1,7 @@
 import contextlib
 import json
 import math
+import tracemalloc
 from collections import OrderedDict
 from decimal import Decimal
 from enum import IntEnum
@@ -205,3 +206,17 @@ def test_an_integer_from_outside_that_is_too_large_is_refused(text: str) -> None
 def test_what_others_write_reads_as_what_we_write(value: Any) -> None:
     """The standard library's text of a value is taken as the value."""
     assert canonical(json.dumps(value)) == encode(value)
+
+
+def test_what_is_kept_of_a_value_is_as_large_as_its_text() -> None:
+    """A small value does not keep the buffer of 4 KiB that it was written in."""
+    count = 200
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        kept = [encode({"v": number}) for number in range(count)]
+        took = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+
+    assert took < 200 * len(kept)
