@@ -44,6 +44,7 @@ from sagacity.errors import (
 )
 from sagacity.ports.store import SagaStore
 from sagacity.runtime import (
+    Bulk,
     Client,
     DrainReport,
     Handle,
@@ -61,6 +62,7 @@ __all__ = [
     "ActionFailed",
     "ActionFunc",
     "ActionRegistry",
+    "Bulk",
     "Client",
     "Context",
     "CoordinatorClosed",

@@ -153,7 +153,8 @@ class SagaStateError(SagacityError):
     def __init__(self, saga_id: UUID, state: str, wanted: str, why: str = "") -> None:
         self.saga_id: Final = saga_id
         self.state: Final = state
-        super().__init__(f"cannot {wanted} saga {saga_id}: {why or f'it is {state}'}")
+        self.why: Final = why or f"it is {state}"
+        super().__init__(f"cannot {wanted} saga {saga_id}: {self.why}")
 
 
 class SagaEnded(SagacityError):

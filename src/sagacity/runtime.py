@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sagacity.engine.bulk import Bulk
 from sagacity.engine.client import Client
 from sagacity.engine.driving import DrainReport
 from sagacity.engine.forecasting import LeftNode, Plan, PlannedCall
@@ -12,6 +13,7 @@ from sagacity.engine.sec import Sec
 from sagacity.stores.opening import open_store
 
 __all__ = [
+    "Bulk",
     "Client",
     "DrainReport",
     "Handle",

@@ -245,3 +245,39 @@ def test_a_saga_is_stepped_through_from_breakpoint_to_breakpoint(
     assert (refused.exit_code, "needs a node" in refused.stderr) == (1, True)
     refused = sagacity("step", stuck)
     assert (refused.exit_code, "nothing waits to begin" in refused.stderr) == (1, True)
+
+
+def test_many_are_decided_about_at_once(sagacity: Sagacity, document: Document, stuck: str) -> None:
+    """With counts and an id; counted and planned first, if one likes."""
+    counted = document("skip", "--stuck", "booking/hotel", "--dry-run")
+    assert counted == {"verb": "skip", "count": 1, "states": {"stuck": 1}}
+    dry = sagacity("skip", "--stuck", "booking/hotel", "--dry-run").stdout
+    assert dry.startswith("skip would be asked of 1 saga: 1 stuck\n")
+    assert "1  undo  charge" in dry
+    refused = document("retry", "--name", "book_trip", "nowhere", *BY)
+    assert (refused["refused"], refused["by"], refused["finished"]) == (1, "ann", True)
+    done = document("skip", "--stuck", "--name", "book_trip", "booking/hotel", "--yes")
+    assert (done["done"], done["node"], done["states"]) == (1, "booking/hotel", ["stuck"])
+    assert document("bulk", done["id"]) == done
+    assert document("bulk")["bulks"] == [refused, done]
+    assert f"{done['id']}  skip booking/hotel  1 done" in sagacity("bulk").stdout
+    assert document("show", stuck)["state"] == "running"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("abort",), "which saga?"),
+        (("skip", ID), "which node?"),
+        (("abort", ID, "--stuck"), "not both"),
+        (("retry", ID, "charge", "--all"), "not both"),
+        (("bulk", ID), "there is no bulk"),
+    ],
+)
+def test_what_does_not_say_which_of_many_is_refused(
+    sagacity: Sagacity, stuck: str, words: tuple[str, ...], text: str
+) -> None:
+    """One line says what to give."""
+    result = sagacity(*words)
+    assert result.exit_code == 1
+    assert text in result.stderr

@@ -56,6 +56,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "skip": ("deciding:skip", "Take a stuck node as undone."),
         "set-output": ("deciding:set_output", "Take a node as succeeded."),
         "abandon": ("deciding:abandon", "End a saga as it is."),
+        "bulk": ("bulking:bulk", "Go on with a decision about many sagas, or list those."),
         "export": ("exporting:export_command", "Write sagas to a file."),
         "import": ("importing:import_command", "Bring exported sagas into a store."),
         "gc": ("pruning:gc", "Remove sagas that ended long ago."),

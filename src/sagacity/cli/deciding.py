@@ -1,7 +1,8 @@
 """What people decide of a saga: `pause`, `step`, `abort`, `retry`, `skip` and the others.
 
 They work from any process: through the coordinator that is alive on the store, or
-without one. Each is in the log of the saga, with who, why and when.
+without one. Each is in the log of the saga, with who, why and when. With what says which
+of many sagas instead of an ID it is about all of them (`bulking`, `holding`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from sagacity.cli.bulking import Many, carry_out_many, many_options
 from sagacity.cli.holding import Scope, lift_holds, place_hold, scope_options
 from sagacity.cli.json_documents import DecisionDocument
 from sagacity.cli.options import json_option, store_option
@@ -19,7 +21,7 @@ from sagacity.cli.params import read_json
 from sagacity.cli.planning import plan_document, plan_lines
 from sagacity.cli.stores import find_saga, reading
 from sagacity.core.breakpoints import At
-from sagacity.core.decisions import Verb
+from sagacity.core.decisions import OF_NODES, Verb
 from sagacity.core.values import encode
 from sagacity.engine.requests import new_request
 
@@ -147,6 +149,7 @@ def clear_breakpoint(*, at: str | None, **options: Any) -> None:
 
 @click.command()
 @_decision
+@many_options
 def abort(**options: Any) -> None:
     """Take a saga back: undo all that it has done.
 
@@ -158,7 +161,8 @@ def abort(**options: Any) -> None:
 
 @click.command()
 @_decision
-@click.argument("node", default="")
+@many_options
+@click.argument("node", metavar="[NODE]", default="")
 def retry(**options: Any) -> None:
     """Try again what is stuck or waits for a retry.
 
@@ -169,7 +173,8 @@ def retry(**options: Any) -> None:
 
 @click.command()
 @_decision
-@click.argument("node")
+@many_options
+@click.argument("node", metavar="[NODE]", default="")
 def skip(**options: Any) -> None:
     """Take a stuck node as undone.
 
@@ -181,7 +186,8 @@ def skip(**options: Any) -> None:
 
 @click.command("set-output")
 @_decision
-@click.argument("node")
+@many_options
+@click.argument("node", metavar="[NODE]", default="")
 @click.option("--output", required=True, metavar="JSON|@FILE|-", help="What the action returned.")
 def set_output(*, output: str, **options: Any) -> None:
     """Take a node as succeeded.
@@ -194,6 +200,7 @@ def set_output(*, output: str, **options: Any) -> None:
 
 @click.command()
 @_decision
+@many_options
 def abandon(**options: Any) -> None:
     """End a saga as it is.
 
@@ -214,9 +221,21 @@ def _carry_out(
     dry_run: bool,
     node: str = "",
     value: Json | None = None,
+    many: Many | None = None,
 ) -> None:
+    if many:
+        if saga_id and (node or verb not in OF_NODES):
+            raise click.UsageError("give an ID, or what says which sagas; not both")
+        options = {
+            "store": store, "reason": reason, "by": by, "request_id": request_id,
+            "as_json": as_json, "dry_run": dry_run,
+        }  # fmt: skip
+        carry_out_many(verb, many, options, saga_id or node, value)  # one word is the node
+        return
     if not saga_id:
         raise click.UsageError("which saga? Give its ID, or the beginning of it")
+    if verb in {Verb.SKIP, Verb.SET_OUTPUT} and not node:
+        raise click.UsageError("which node? Give its path behind the ID")
     try:
         request = new_request(verb, node, reason=reason, by=by, request_id=request_id, value=value)
     except ValueError as error:

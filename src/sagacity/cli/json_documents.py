@@ -315,6 +315,34 @@ class MatchingDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class BulkDocument:
+    """A decision about many sagas, and how far it has come (`retry --stuck`, `bulk ID`, ...)."""
+
+    id: Annotated[str, "UUID; `bulk ID` goes on with it"]
+    verb: Annotated[str, "as in a decision"]
+    node: Annotated[str | None, "path of the node that it is about"]
+    states: Annotated[list[str], "sagas in one of these; none: all that have not ended"]
+    name: Annotated[str | None, "of this name"]
+    labels: Annotated[dict[str, str], "and with all these labels"]
+    by: Annotated[str, "who decides"]
+    reason: Annotated[str, "why"]
+    began_ms: Annotated[Ms, "when"]
+    done: Annotated[int, "sagas that it was carried out for"]
+    no_op: Annotated[int, "for which there was nothing to do"]
+    refused: Annotated[int, "that were in no state for it"]
+    failed: Annotated[int, "that could not be asked, or have not answered"]
+    reasons: Annotated[dict[str, int], "why they were refused or failed, counted"]
+    finished: Annotated[bool, "whether it came to its end"]
+
+
+@dataclass(frozen=True, slots=True)
+class BulksDocument:
+    """Decisions about many sagas: those that go on, and the last that ended (`bulk`)."""
+
+    bulks: Annotated[list[BulkDocument], "by id"]
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedCallDocument:
     """One call that a decision would lead to."""
 

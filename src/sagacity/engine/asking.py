@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sagacity.core.events import Adopted
+from sagacity.core.events import Adopted, StartRequested
 from sagacity.engine import system
 from sagacity.engine.clock import SystemClock
 from sagacity.engine.control import decision_command, decision_of, events_of
+from sagacity.engine.inbox import START
 from sagacity.engine.journal import Journal, Ledger
 from sagacity.engine.summaries import state_of_stored
 from sagacity.errors import SagaStateError, StoreBusy
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from sagacity.engine.definitions import Definitions
     from sagacity.engine.requests import Request
     from sagacity.errors import StoreError
-    from sagacity.ports.store import Append, SagaStore
+    from sagacity.ports.store import Append, InboxCommand, SagaStore
 
 POLL_SECONDS: Final = 1.0
 
@@ -39,11 +40,13 @@ async def ask(store: SagaStore, definitions: Definitions, saga_id: UUID, request
         done = await _decide_alone(store, definitions, saga_id, request)
         if done is not None:
             return done or sent
+        start = await _start_of(store, saga_id)  # before the read: it is marked as done later
         stored = await store.read(saga_id)
         state = state_of_stored(stored, definitions.dag_of(stored))
         if sent and str(request.request_id) in state.requests:
             return True
-        if decision_of(state, saga_id, request, {}) is None:
+        is_to_start = start is not None and not state.started  # and then it will be decided
+        if not is_to_start and decision_of(state, saga_id, request, {}) is None:
             return False
         if not sent:
             await store.send(decision_command(saga_id, request))
@@ -65,6 +68,14 @@ async def _was_left_behind(store: SagaStore, request: Request) -> bool:
     )
 
 
+async def _start_of(store: SagaStore, saga_id: UUID) -> InboxCommand | None:
+    """Return the start that somebody was promised and nobody has carried out, if there is one."""
+    for command in await store.take():
+        if command.saga_id == saga_id and command.verb == START:
+            return command
+    return None
+
+
 async def _decide_alone(
     store: SagaStore, definitions: Definitions, saga_id: UUID, request: Request
 ) -> bool | None:
@@ -82,12 +93,17 @@ async def _decide_alone(
         journal = Journal(ledger, saga_id, stored.head.name, stored.head.epoch, state)
         if state.finished is None:
             journal.record(Adopted(owner))  # what was in flight with the last one is not any more
+        start = None if state.started else await _start_of(store, saga_id)
+        if start is not None:
+            journal.record(StartRequested())
         decided = decision_of(state, saga_id, request, {})
         if decided is None:
             return False
         for event in events_of(state, decided):
             journal.record(event)
         await journal.commit()
+        if start is not None:
+            await store.done([start.request_id])
         return True
     finally:
         await store.release()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sagacity.core.decisions import Verb
+from sagacity.core.values import encode
 from sagacity.engine import system
+from sagacity.engine.bulk import VERBS, Bulk, BulkRun, forget_oldest, read_bulks
 from sagacity.engine.holds import (
     MAX_HOLDS,
     Hold,
@@ -16,12 +18,18 @@ from sagacity.engine.holds import (
 )
 from sagacity.engine.intake import check_labels
 from sagacity.engine.looking import Looking
-from sagacity.engine.requests import new_request
+from sagacity.engine.requests import new_request, verb_named
 from sagacity.errors import StoreError
+from sagacity.ports.store import SagaStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
+
+    from sagacity.engine.requests import Request
+
+
+def _tell_nobody(_bulk: Bulk) -> None: ...
 
 
 _Holds: TypeAlias = "list[Hold]"  # named here, because within the class `list` is the method
@@ -107,6 +115,81 @@ class ForMany(Looking):
     async def holds(self) -> tuple[Hold, ...]:
         """Return the holds that are in force, by id."""
         return tuple(hold for _, hold in await read_holds(self._store) if hold.in_force)
+
+    # -- a decision about many ------------------------------------------------------------
+
+    async def bulk(
+        self,
+        verb: str,
+        node: str = "",
+        *,
+        states: Sequence[str] = (),
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        older_than: float = 0.0,
+        everything: bool = False,
+        output: Any = None,
+        reason: str = "",
+        by: str | None = None,
+        id: UUID | None = None,
+        tell: Callable[[Bulk], None] = _tell_nobody,
+    ) -> Bulk:
+        """Decide the same about all sagas that match all that is given; returns at the end.
+
+        They are in one of `states` (unless it is said: in any that is not final), there now,
+        and unchanged for `older_than` seconds. How far it has come is in the store, also
+        under an `id` of yours, and `resume_bulk` goes on with it, in whatever process.
+        `tell` is called after each batch. One saga's refusal stops nothing: it is counted.
+
+        Raises:
+            ValueError: an unknown verb or state; or nothing says which sagas (`everything`).
+            StoreError: the store fails, or the id is in use. It can be resumed.
+        """
+        self._check_open()
+        if not (states or older_than or everything):
+            _scope(name, labels, everything=False)
+        now_ms = system.wall_ms()
+        asked = new_request(verb_named(verb), node, reason=reason, by=by, request_id=id)
+        encode(output)
+        if asked.verb not in VERBS:
+            raise ValueError(f"{asked.verb.value} is for one saga at a time")
+        bulk = Bulk(
+            id=asked.request_id,
+            verb=asked.verb,
+            node=node,
+            output=output,
+            states=tuple(SagaStatus(state) for state in states),
+            name=name,
+            labels=check_labels(labels),
+            before_ms=now_ms - round(older_than * 1_000),
+            began_ms=now_ms,
+            by=asked.by,
+            reason=asked.reason,
+        )
+        await forget_oldest(self._store)
+        return await BulkRun(self._store, self._definitions, self.decide, bulk, 0).run(tell)
+
+    async def resume_bulk(self, id: UUID, *, tell: Callable[[Bulk], None] = _tell_nobody) -> Bulk:
+        """Go on with a bulk that did not come to its end; one that did is returned.
+
+        Raises:
+            ValueError: there is none with this id.
+            StoreError: the store fails, or another process carries it out.
+        """
+        self._check_open()
+        for order, bulk in await read_bulks(self._store):
+            if bulk.id == id:
+                run = BulkRun(self._store, self._definitions, self.decide, bulk, order.version)
+                return await run.run(tell)
+        raise ValueError(f"there is no bulk {id}")
+
+    async def bulks(self) -> tuple[Bulk, ...]:
+        """Return the bulks that are kept, by id: those that go on, and the last that ended."""
+        return tuple(bulk for _, bulk in await read_bulks(self._store))
+
+    async def decide(self, saga_id: UUID, request: Request) -> bool:
+        """Carry out what is asked of one saga."""
+        raise NotImplementedError
 
     async def _orders_changed(self) -> None:
         """Obey at once what this process has asked of itself."""

@@ -134,7 +134,10 @@ class StoredSaga:
 
 @dataclass(frozen=True, slots=True)
 class SagaQuery:
-    """Which sagas to list: all that is given must hold; ordered by id, after `after`."""
+    """Which sagas to list: all that is given must hold; ordered by id, after `after`.
+
+    `states`: in one of these (empty: in whatever state).
+    """
 
     state: SagaStatus | None = None
     direction: Direction | None = None
@@ -142,6 +145,7 @@ class SagaQuery:
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     after: UUID | None = None
     limit: int = 100
+    states: frozenset[SagaStatus] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

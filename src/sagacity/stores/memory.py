@@ -388,6 +388,7 @@ class MemoryStore:
 def _matches(saga: _Saga, query: SagaQuery) -> bool:
     return (
         (query.state is None or saga.summary.state is query.state)
+        and (not query.states or saga.summary.state in query.states)
         and (query.direction is None or saga.summary.direction is query.direction)
         and (query.name is None or saga.name == query.name)
         and all(saga.labels.get(key) == value for key, value in query.labels.items())

@@ -142,6 +142,12 @@ def conditions_of(query: SagaQuery) -> tuple[str, Sequence[Any]]:
         if query.state is not SagaStatus.SUCCEEDED:
             # Follows from the line before; said so that the partial index can serve.
             conditions.append("state <> 'succeeded'")
+    if query.states:
+        states = sorted(state.value for state in query.states)
+        conditions.append(f"state IN ({','.join('?' * len(states))})")
+        values.extend(states)
+        if SagaStatus.SUCCEEDED not in query.states:
+            conditions.append("state <> 'succeeded'")
     if query.direction is not None:
         conditions.append("direction = ?")
         values.append(query.direction.value)

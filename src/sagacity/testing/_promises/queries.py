@@ -82,6 +82,10 @@ async def each_filter_selects(store: SagaStore) -> None:
 
     equal(await select(state=SagaStatus.STUCK), [2, 3], "state")
     equal(await select(state=SagaStatus.PAUSED), [], "a state that none has")
+    either = frozenset({SagaStatus.STUCK, SagaStatus.RUNNING})
+    equal(await select(states=either), [1, 2, 3, 4], "two states")
+    equal(await select(states=either - {SagaStatus.RUNNING}, name="trip"), [2], "one of states")
+    equal(await select(states=frozenset({SagaStatus.SUCCEEDED})), [], "states that none has")
     equal(await select(direction=Direction.FORWARD), [1, 4], "direction")
     equal(await select(name="trip"), [1, 2], "name")
     equal(await select(name="tri%"), [4], "name with a sign that means something to SQL")
