@@ -14,6 +14,7 @@ from sagacity import (
     NoSuchNode,
     Plan,
     Sec,
+    Secret,
     UndoFailed,
     action,
     saga,
@@ -92,7 +93,7 @@ async def test_a_plan_says_what_data_is_known_and_what_is_awaited(stores: Stores
 
     async with Sec(stores(), [two]) as sec:
         handle = await sec.create(two, 7)
-        refused = await handle.plan("pause")
+        refused = await handle.plan("abort")
         async with Client(stores()) as client:
             await client.create(two, 7, id=handle.id, start=False)
         assert (refused.answer, refused.state) == ("refused", "ready")
@@ -140,3 +141,21 @@ async def test_a_plan_cuts_short_what_an_abort_would_cancel(stores: Stores, worl
         await handle.wait()
     assert calls_of(plan) == ["do b", "undo b", "undo a"]
     assert [call.output for call in plan.calls] == [None, None, "a"]
+
+
+async def test_a_plan_shows_no_secret(stores: Stores) -> None:
+    """Neither of inputs nor of outputs."""
+
+    @action(no_undo="harmless")
+    async def login(ctx: Context, password: Secret[str]) -> Secret[str]:
+        return password
+
+    @saga
+    def enter(password: Secret[str]) -> Secret[str]:
+        return login.node(password)
+
+    async with Client(stores()) as client:
+        handle = await client.create(enter, Secret("hunter2"), start=True)
+        await handle.pause()
+        plan = await handle.plan("unpause")
+    assert [call.inputs for call in plan.calls] == [{"password": "***"}]
