@@ -418,3 +418,30 @@ async def test_a_coordinator_whose_store_went_to_another_reports_it(
         memory._changes.note_now()
         await facts.until_trouble()
     assert isinstance(facts.troubles[0][1], NotOwner)
+
+
+async def test_a_saga_that_waits_for_code_shows_that_it_is_paused_or_unwinding(
+    stores: Stores, world: World
+) -> None:
+    """And goes on by itself with a later coordinator that has the code."""
+    async with Client(stores()) as client:
+        paused, aborted = [await client.create(dag_of("a"), start=True) for _ in range(2)]
+    async with Sec(stores()) as sec:
+        for handle in (paused, aborted):
+            while (await sec.get(handle.id)).state != "waiting for code":
+                await turns()
+        await sec.handle(paused.id).pause()
+        await sec.handle(aborted.id).abort()
+        while (await sec.get(paused.id)).state != "paused":
+            await turns()
+        while (await sec.get(aborted.id)).state != "waiting for code":
+            await turns()
+        assert (await sec.get(aborted.id)).direction == "unwinding"
+    async with Sec(stores()) as sec:
+        await turns(50)
+        assert (await sec.get(paused.id)).state == "paused"
+    async with Sec(stores(), registry_of(world)) as sec:
+        assert isinstance(await sec.handle(aborted.id).wait(), Unwound)
+        assert (await sec.get(paused.id)).state == "paused"
+        await sec.handle(paused.id).unpause()
+        assert await sec.handle(paused.id).wait() == Succeeded("a")
