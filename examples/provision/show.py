@@ -18,7 +18,7 @@ from sagacity.cli.following import follow
 from sagacity.cli.live import live_tree
 from sagacity.core.events import Event, Failed, UndoFailed, UndoFinished
 from sagacity.core.events import Succeeded as NodeSucceeded
-from sagacity.ports.observer import Observer, Recorded
+from sagacity.ports.observer import Listener, Recorded
 
 Say = Callable[[str], None]
 
@@ -30,7 +30,7 @@ _WORDS: Final[Mapping[type[Event], str]] = {
 }
 
 
-class Display(Observer, Protocol):
+class Display(Listener, Protocol):
     """Shows sagas while they go. An observer of the engine that drives them."""
 
     async def follow(self, handle: Handle[Any]) -> SagaView:

@@ -15,6 +15,7 @@ from sagacity.core.outcome import Abandoned, NodeError, Outcome, Stuck, Succeede
 from sagacity.core.policies import Retry
 from sagacity.core.secret import Secret
 from sagacity.core.views import EventView, NodeView, SagaSummary, SagaView
+from sagacity.core.why import Why
 from sagacity.errors import (
     ActionFailed,
     CoordinatorClosed,
@@ -42,6 +43,7 @@ from sagacity.errors import (
     UndoFailed,
     ValueNotStorable,
 )
+from sagacity.ports.observer import Notice, Observer, Recorded
 from sagacity.ports.store import SagaStore
 from sagacity.runtime import (
     Bulk,
@@ -50,6 +52,7 @@ from sagacity.runtime import (
     Handle,
     Hold,
     LeftNode,
+    LogObserver,
     Page,
     Plan,
     PlannedCall,
@@ -77,6 +80,7 @@ __all__ = [
     "LeftNode",
     "Limit",
     "LogCorrupt",
+    "LogObserver",
     "NoSuchInput",
     "NoSuchNode",
     "NoSuchSaga",
@@ -85,10 +89,13 @@ __all__ = [
     "NodeView",
     "NotOwner",
     "NotSteno",
+    "Notice",
+    "Observer",
     "Outcome",
     "Page",
     "Plan",
     "PlannedCall",
+    "Recorded",
     "Retry",
     "Saga",
     "SagaAbandoned",
@@ -114,6 +121,7 @@ __all__ = [
     "UndoFailed",
     "Unwound",
     "ValueNotStorable",
+    "Why",
     "action",
     "open_store",
     "saga",

@@ -9,6 +9,7 @@ from sagacity.engine.forecasting import LeftNode, Plan, PlannedCall
 from sagacity.engine.handle import Handle
 from sagacity.engine.holds import Hold
 from sagacity.engine.listing import Page
+from sagacity.engine.logs import LogObserver
 from sagacity.engine.sec import Sec
 from sagacity.stores.opening import open_store
 
@@ -19,6 +20,7 @@ __all__ = [
     "Handle",
     "Hold",
     "LeftNode",
+    "LogObserver",
     "Page",
     "Plan",
     "PlannedCall",

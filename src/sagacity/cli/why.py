@@ -159,7 +159,9 @@ def _held(why: Why, most: int) -> Iterator[str]:
 
 def _choices(why: Why, store: str, most: int) -> Iterator[str]:
     allowed = [each for each in why.choices if each.answer is Answer.ALLOWED]
-    for verb in Verb:  # of wide sagas the nodes are left out first, never a verb
+    for verb in dict.fromkeys(
+        each.verb for each in allowed
+    ):  # of wide sagas the nodes are left out first, never a verb
         told = [f"{_named(each)}: {safe(each.text)}" for each in allowed if each.verb is verb]
         yield from _shortened(told, most)
     if allowed:

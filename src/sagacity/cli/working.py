@@ -15,6 +15,7 @@ from sagacity.cli.interruption import interruptible, leave_at_once, unless_inter
 from sagacity.cli.json_documents import CutShortDocument, WorkerDocument
 from sagacity.cli.lines import event_text
 from sagacity.cli.loading import code_of, load_module, made_deps
+from sagacity.cli.logging_options import log_format_option, observers_for
 from sagacity.cli.options import deps_option, json_option, store_option
 from sagacity.cli.output import emit, standard_output_kept
 from sagacity.cli.stores import new_store
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from sagacity.cli.interruption import Interruption
     from sagacity.cli.loading import Code
-    from sagacity.ports.observer import Recorded
+    from sagacity.ports.observer import Observer, Recorded
 
 _TOLD: Final = (StartRequested, Adopted, Unwinding, UndoFailed, Finished)
 """What is told of a saga without `--verbose`."""
@@ -60,6 +61,7 @@ _TOLD: Final = (StartRequested, Adopted, Unwinding, UndoFailed, Finished)
 @click.option(
     "--wait", is_flag=True, help="If another coordinator drives the store, wait for its end."
 )
+@log_format_option
 @click.option("--verbose", "-v", is_flag=True, help="Tell every event.")
 @click.option("--quiet", "-q", is_flag=True, help="Tell nothing but warnings.")
 @json_option
@@ -71,6 +73,7 @@ def worker(
     max_sagas: int,
     max_actions: int,
     wait: bool,
+    log_format: str | None,
     verbose: bool,
     quiet: bool,
     as_json: bool,
@@ -83,13 +86,15 @@ def worker(
 
     With --json the lines go to standard error, and a document follows at the end.
     """
-    lines = _Lines(verbose=verbose, quiet=quiet, err=as_json)
+    # Structured logs say what the lines say, and more.
+    lines = _Lines(verbose=verbose, quiet=quiet or log_format is not None, err=as_json)
     with (
         standard_output_kept() if as_json else nullcontext(),
         interruptible("Stopped at once, as a crash would.") as interruption,
     ):
         code = code_of([load_module(name) for name in modules])
-        job = _Job(code, store, deps, max_sagas, max_actions, wait)
+        logs = observers_for(log_format)
+        job = _Job(code, store, deps, max_sagas, max_actions, wait, logs)
         collect_garbage_less_often()
         drained = asyncio.run(_work(job, lines, interruption))
     cut_short = [CutShortDocument(str(saga_id), node) for saga_id, node in drained.cut_short]
@@ -108,6 +113,7 @@ class _Job:
     max_sagas: int
     max_actions: int
     wait: bool
+    logs: tuple[Observer, ...]
 
     def coordinator(self, deps: Any, lines: _Lines, *, wait: bool) -> Sec:
         return Sec(
@@ -117,7 +123,7 @@ class _Job:
             max_sagas=self.max_sagas,
             max_actions=self.max_actions,
             wait=wait,
-            observers=[lines],
+            observers=[lines, *self.logs],
         )
 
 

@@ -37,12 +37,19 @@ def _ended(known: Known) -> Iterator[Cause]:
 
 
 def _paused(known: Known) -> Iterator[Cause]:
-    if not known.state.paused or known.state.finished is not None:
+    state, stop = known.state, known.view.stopped_at
+    if not state.paused or state.finished is not None:
+        return
+    if stop is not None:
+        where = f" {stop.node}" if stop.node else ""
+        text = f"it has come to its breakpoint: {stop.at.replace('_', ' ')}{where}"
+        yield Cause(Doing.PAUSED, text, stop.node or "")
         return
     for act in reversed(acts_of(known.view)):
-        if act.verb == Verb.PAUSE:
+        if act.verb in (Verb.PAUSE, Verb.STEP):
             because = f": {act.reason}" if act.reason else ""
-            text = f"paused by {act.by}{because}"
+            how = f"hold {state.held_by} by" if state.held_by else "paused by"
+            text = f"{how} {act.by}{because}"
             yield Cause(Doing.PAUSED, text, since_ms=act.time_ms, by=act.by)
             return
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sagacity.core.agenda import Direction
 from sagacity.core.causes import CAUSES, acts_of
-from sagacity.core.decisions import NO_NODE, OF_NODES, Answer, Verb, judge_decision
+from sagacity.core.decisions import NO_NODE, Answer, Verb, judge_decision
 from sagacity.core.events import (
     Adopted,
     AttemptFailed,
@@ -122,8 +122,8 @@ def _held(view: SagaView, state: SagaState) -> tuple[Held, ...]:
 
 def _choices(state: SagaState) -> Iterator[Choice]:
     nodes = sorted({*state.stuck_on, *(node for node in state.retrying if node in state.waiting)})
-    for verb in Verb:
-        for node in nodes if verb in OF_NODES else [NO_NODE]:
+    for verb in WOULD:
+        for node in nodes if verb in _ABOUT_TROUBLE else [NO_NODE]:
             verdict = judge_decision(state, verb, node)
             allowed = verdict.answer is Answer.ALLOWED
             text = WOULD[verb](state, node) if allowed else verdict.why
@@ -164,5 +164,9 @@ WOULD: Final[Mapping[Verb, Callable[[SagaState, int], str]]] = {
     ),
     Verb.SET_OUTPUT: _would_set_output,
     Verb.ABANDON: lambda _state, _node: "ends it as it is; what it holds stays",
+    Verb.STEP: lambda _state, _node: "lets one node begin that waits; all else stands still",
+    Verb.CLEAR_BREAKPOINT: lambda _state, _node: "removes its breakpoints; it runs through",
 }
-"""What each verb would do, in a sentence (a test holds that none is missing)."""
+"""What each verb would do, in a sentence; but for setting breakpoints, which mends nothing."""
+_ABOUT_TROUBLE: Final = frozenset({Verb.RETRY, Verb.SKIP, Verb.SET_OUTPUT})
+"""Verbs that are offered for each node that is stuck or waits for a retry."""

@@ -18,10 +18,13 @@ from sagacity.core.events import Adopted
 from sagacity.engine.attempts import Attempts
 from sagacity.engine.calling import Caller
 from sagacity.engine.executor import Environment, Execution
+from sagacity.engine.expectations import Expectations
 from sagacity.engine.handle import ending_of
+from sagacity.engine.hanging import Hanging
 from sagacity.engine.holds import Holds
 from sagacity.engine.insistence import Insistence
 from sagacity.engine.journal import Ledger
+from sagacity.engine.observing import Observing
 from sagacity.engine.parking import park
 from sagacity.engine.places import Entrant, Places
 from sagacity.engine.slots import Slots
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
     from sagacity.engine.clock import Clock
     from sagacity.engine.definitions import Definitions
     from sagacity.engine.injection import Faults
-    from sagacity.ports.observer import Observer, Recorded
+    from sagacity.ports.observer import Listener
     from sagacity.ports.store import NewSaga, SagaHead, SagaStore, StoredSaga
 
 log: Final = logging.getLogger("sagacity")
@@ -79,7 +82,7 @@ class Driving:
         epoch: int,
         deps: Any,
         capacity: Capacity,
-        observers: Sequence[Observer],
+        observers: Sequence[Listener],
         clock: Clock,
     ) -> None:
         """Begin with nothing to drive, on the running loop."""
@@ -95,7 +98,7 @@ class Driving:
         self._store: Final = store
         self._registry: Final = registry
         self._definitions: Final = definitions
-        self._observers: Final = observers
+        self.observing: Final = Observing(observers, clock)
         self._loop: Final = asyncio.get_running_loop()
         self.places: Final = Places(
             max_sagas=capacity.max_sagas,
@@ -123,7 +126,10 @@ class Driving:
                 store=store,
                 clock=clock,
                 insist=self._insistence.append,
-                recorded=self._recorded if observers else None,
+                recorded=self.observing.recorded,
+            ),
+            hanging=Hanging(
+                registry.by_name, Expectations(store, definitions), self.observing, clock
             ),
         )
 
@@ -321,12 +327,16 @@ class Driving:
         try:
             if await execution.run(first_append):
                 self._deliver(execution)
+            elif not execution.sleeps_until_ms:
+                self.observing.released(execution, "drained")
         except NotOwner as error:
+            self.observing.released(execution, "lost")
             # Somebody else drives it now: nothing more is recorded here, nothing unwound.
             log.warning("saga %s: lost to another coordinator: %s", saga_id, error)
             self.waiters.fail(saga_id, error)
             fail(first_append, error)
         except asyncio.CancelledError:
+            self.observing.released(execution, "drained")
             fail(first_append, _closed())
             raise
         except Exception as error:  # noqa: BLE001 - a border: one saga never stops another
@@ -353,18 +363,13 @@ class Driving:
     def _deliver(self, execution: Execution) -> None:
         if execution.state.finished is None and execution.state.stuck is None:
             return  # paused: who waits goes on waiting
+        if execution.state.finished is None:
+            self.observing.stuck(execution)
         if not self.waiters.has(execution.saga_id):
             return
         ending = ending_of(execution.name, execution.state)
         assert ending is not None
         self.waiters.tell(execution.saga_id, ending)
-
-    def _recorded(self, what: Recorded) -> None:
-        for observer in self._observers:
-            try:
-                observer.recorded(what)
-            except Exception:
-                log.exception("an observer failed")
 
     def report(self, saga_id: UUID | None, error: Exception) -> None:
         """Tell logs and observers of an error that harms at most this saga."""
@@ -372,11 +377,13 @@ class Driving:
         trace = None if isinstance(error, SagacityError) else error
         whose = "coordinator" if saga_id is None else f"saga {saga_id}"
         log.error("%s: %s: %s", whose, type(error).__name__, error, exc_info=trace)
-        for observer in self._observers:
-            try:
-                observer.trouble(saga_id, error)
-            except Exception:
-                log.exception("an observer failed")
+        self.observing.trouble(saga_id, error)
+
+    async def look_for_hung(self) -> None:
+        """Tell of attempts that take longer than is expected of them."""
+        await self._env.hanging.look(
+            [each for each in self.active.values() if each is not _LOADING]
+        )
 
     # -- the end -------------------------------------------------------------------
 

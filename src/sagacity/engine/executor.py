@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from sagacity.engine.attempts import Attempts
     from sagacity.engine.clock import Clock
     from sagacity.engine.flights import Call, Granted
+    from sagacity.engine.hanging import Hanging
     from sagacity.engine.injection import Faults
     from sagacity.engine.journal import Ledger
     from sagacity.engine.requests import Request
@@ -76,6 +77,7 @@ class Environment:
     tasks: TaskSet
     clock: Clock
     ledger: Ledger
+    hanging: Hanging
     may_sleep: Callable[[int], bool]
     """Whether a saga with nothing to do before then (in ms) is let go until then."""
 
@@ -377,6 +379,8 @@ class Execution:
         kind = Started if forward else UndoStarted
         expected = action.expected if forward else action.undo_expected
         expected_ms = ceil(expected * 1_000) if expected else 0
+        if expected_ms:
+            self._env.hanging.began(self.saga_id, node)
         self.journal.record(kind(node, attempt, deadline_ms, expected_ms))
         self._starting.append(command)
 

@@ -37,11 +37,15 @@ class Expectations:
         self._definitions: Final = definitions
         self._learned: Final[OrderedDict[str, tuple[int, Mapping[What, int]]]] = OrderedDict()
 
+    def remembers(self, saga_name: str, now_ms: int) -> bool:
+        """Whether `of` would read nothing."""
+        remembered = self._learned.get(saga_name)
+        return remembered is not None and now_ms - remembered[0] < REMEMBERED_SECONDS * 1_000
+
     async def of(self, saga_name: str, now_ms: int) -> Mapping[What, int]:
         """Return after how many milliseconds attempts in sagas of this name are hung."""
-        remembered = self._learned.get(saga_name)
-        if remembered is not None and now_ms - remembered[0] < REMEMBERED_SECONDS * 1_000:
-            return remembered[1]
+        if self.remembers(saga_name, now_ms):
+            return self._learned[saga_name][1]
         found = await self._learn(saga_name)
         self._learned[saga_name] = now_ms, found
         self._learned.move_to_end(saga_name)

@@ -121,4 +121,10 @@ class Journal:
         """Tell observers what has become durable."""
         recorded = self._ledger.recorded
         if recorded is not None:
-            recorded(Recorded(self.saga_id, self.name, self.state.dag, events, self.state.sequence))
+            state = self.state
+            recorded(
+                Recorded(
+                    self.saga_id, self.name, state.dag, events, state.sequence, state.owner,
+                    self.epoch,
+                )
+            )  # fmt: skip

@@ -72,8 +72,9 @@ class Recovery:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def sweep(self) -> None:
-        """Obey the holds, adopt what is orphaned and do what the inbox asks, once."""
-        for step in (self._obeying.sweep, self._adopt, self._read_inbox):
+        """Obey the holds, adopt what is orphaned, do what the inbox asks, tell what is hung."""
+        steps = (self._obeying.sweep, self._adopt, self._read_inbox, self._driving.look_for_hung)
+        for step in steps:
             try:
                 await step()
             except Exception as error:  # noqa: BLE001 - a border: one step never stops the other

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from sagacity.engine.forecasting import Plan
     from sagacity.engine.registering import Runnable
     from sagacity.engine.requests import Request
-    from sagacity.ports.observer import Observer
+    from sagacity.ports.observer import Listener
     from sagacity.ports.store import InboxCommand, SagaStore
     from sagacity.steno import StenoSaga
 
@@ -96,7 +96,7 @@ class Sec(ForMany):
         limits: Mapping[str, int | Limit] | None = None,
         max_value_bytes: int = capacity.DEFAULT_MAX_VALUE_BYTES,
         wait: bool = False,
-        observers: Iterable[Observer] = (),
+        observers: Iterable[Listener] = (),
         only: Iterable[UUID] | None = None,
         clock: Clock | None = None,
     ) -> None:
