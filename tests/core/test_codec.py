@@ -154,7 +154,7 @@ def test_a_damaged_record_is_named_by_its_sequence() -> None:
         b'[1,1,1,["created"]]', b'["1",1,1,[["start_requested"]]]',
         b'[1,"1",1,[["start_requested"]]]', b'[1,1,null,[["start_requested"]]]',
         b'[1,1.5,1,[["start_requested"]]]', b'[1,1,1,[["start_requested"]],2]',
-        b'[1,1,1,[["start_requested",1]]]', b'[1,1,1,[["paused"]]]', b"[1,1,1,[[]]]",
+        b'[1,1,1,[["start_requested","1"]]]', b'[1,1,1,[["paused"]]]', b"[1,1,1,[[]]]",
         b'[1,1,1,[["created"]]]', b'[1,1,1,[["created",1]]]', b'[1,1,1,[["finished","stuck"]]]',
         b'[1,1,1,[["started",0]]]', b'[1,1,1,[["started","0",1]]]', b'[1,1,1,[["started",0,1.5]]]',
         b'[1,1,1,[["started",1e400,1]]]', b'[1,1,1,[["succeeded",0]]]',

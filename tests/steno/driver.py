@@ -37,6 +37,7 @@ from sagacity.core.planner import (
     Command,
     Conclude,
     ConcludeUndo,
+    Expire,
     Finish,
     GiveUp,
     RunAction,
@@ -142,7 +143,7 @@ class Run:
                 self.apply(UndoStarted(node, attempt))
             case ConcludeUndo(node) if node in faults.undo_errors:
                 self.apply(UndoStarted(node, self.state.undo_attempts.get(node, 0) + 1))
-            case ConcludeUndo() | GiveUp() | Finish():
+            case ConcludeUndo() | GiveUp() | Expire() | Finish():
                 pass
 
     def _end(self, command: Command, faults: Faults) -> None:
@@ -150,8 +151,8 @@ class Run:
         match command:
             case Finish(outcome):
                 self.apply(Finished(outcome))
-            case GiveUp():
-                raise AssertionError("Steno retries nothing")
+            case GiveUp() | Expire():
+                raise AssertionError("Steno retries nothing, and knows no deadlines")
             case RunAction(node) | Conclude(node) if node in faults.errors:
                 self.apply(Failed(node, _INJECTED, Effect.NONE))
             case RunUndo(node) | ConcludeUndo(node) if node in faults.undo_errors:

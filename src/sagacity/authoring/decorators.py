@@ -202,6 +202,7 @@ class SagaDecorator:
     on_stuck: str
     dynamic: bool
     forward_only: bool
+    deadline: float | None
     actions: tuple[object, ...] | None
     limit: int | None
     limit_key: str | None
@@ -223,6 +224,7 @@ class SagaDecorator:
             on_stuck=self.on_stuck,
             dynamic=self.dynamic,
             forward_only=self.forward_only,
+            deadline=self.deadline,
             actions=self.actions,
             limit=self.limit,
             limit_key=self.limit_key,
@@ -243,6 +245,7 @@ def saga(
     on_stuck: Literal["continue", "halt"] = "continue",
     dynamic: bool = False,
     forward_only: bool = False,
+    deadline: float | None = None,
     actions: Iterable[object] | None = None,
     limit: int | None = None,
     limit_key: str | None = None,
@@ -257,6 +260,7 @@ def saga(
     on_stuck: str = "continue",
     dynamic: bool = False,
     forward_only: bool = False,
+    deadline: float | None = None,
     actions: Iterable[object] | None = None,
     limit: int | None = None,
     limit_key: str | None = None,
@@ -274,6 +278,9 @@ def saga(
       may use, if they cannot be seen from its code.
     * `forward_only=True`: it is never undone, as behind a pivot from the start: its actions
       need no undos, and what fails is tried until it succeeds or a person decides.
+    * `deadline`: seconds from its start; a saga that goes forward still is then taken back,
+      as by `abort` (one that has passed a point of no return goes on). Of a subsaga it
+      does not count.
     * `limit`: how many sagas of it run at once in one coordinator (as a subsaga it counts
       for nothing); with `limit_key="customer.id"` (a path into the params) so many for
       each value of that. The rest is queued.
@@ -290,6 +297,7 @@ def saga(
         on_stuck,
         dynamic,
         forward_only,
+        deadline,
         None if actions is None else tuple(actions),
         limit,
         limit_key,

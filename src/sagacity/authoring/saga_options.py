@@ -23,6 +23,7 @@ class SagaOptions:
     on_stuck: str
     dynamic: bool
     forward_only: bool
+    deadline: float | None
     actions: tuple[object, ...] | None
     limit: int | None
     limit_key: str | None

@@ -240,6 +240,7 @@ class Saga(Generic[P, R_co]):
             on_stuck=choice_of(OnStuck, self._options.on_stuck),
             dynamic=self.is_dynamic,
             forward_only=self._options.forward_only,
+            deadline=self._options.deadline,
         )
 
     def _learn_result(self, output: Any) -> None:

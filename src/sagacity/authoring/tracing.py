@@ -145,6 +145,7 @@ class Trace:
         on_stuck: OnStuck,
         dynamic: bool,
         forward_only: bool,
+        deadline: float | None,
     ) -> Dag:
         """Return the DAG that was traced; `output` is what the saga function returned.
 
@@ -167,6 +168,7 @@ class Trace:
                     on_stuck=on_stuck,
                     dynamic=dynamic,
                     forward_only=forward_only,
+                    deadline=deadline,
                 )
             except DagError as error:
                 self.mistakes.add_all_of(error)

@@ -57,7 +57,9 @@ class Agenda(SagaData):
         "_frontier",
         "_live_children",
         "agenda",
+        "deadline_ms",
         "direction",
+        "expiry_ms",
         "forward_only",
         "interrupted",
         "started",
@@ -81,6 +83,10 @@ class Agenda(SagaData):
         """Nodes whose attempt died with an earlier owner."""
         self.waiting: dict[int, None] = dict.fromkeys(dag.roots)
         """Nodes with something to do that has not begun, in the order they became so."""
+        self.deadline_ms = 0
+        """When it is taken back if it still goes forward; 0: never."""
+        self.expiry_ms = 0
+        """The same, until `plan` has handed it out."""
         self.agenda: list[int] = list(dag.roots)
         """The part of `waiting` that `plan` has not handed out yet."""
         self.stuck_on: dict[int, StuckReason] = {}
@@ -95,6 +101,7 @@ class Agenda(SagaData):
     def plan_anew(self) -> None:
         """Put all that waits on the agenda: nobody planned while this log was read."""
         self.agenda = list(self.waiting)
+        self.expiry_ms = self.deadline_ms
 
     def _enlist(self, node: int) -> None:
         self.waiting[node] = None

@@ -70,6 +70,7 @@ class DagBuilder:
         siblings: str = "finish",
         on_stuck: str = "continue",
         forward_only: bool = False,
+        deadline: float | None = None,
     ) -> None:
         """Begin a saga; the options are as in `@saga`."""
         self._name: Final = saga_name
@@ -78,6 +79,7 @@ class DagBuilder:
         self._siblings = self._choice(Siblings, "siblings", siblings)
         self._on_stuck = self._choice(OnStuck, "on_stuck", on_stuck)
         self._forward_only: Final = forward_only
+        self._deadline: Final = deadline
         self._draft = DagDraft()
         self._names: dict[str, int] = {}
         self._roots: list[int] = []
@@ -148,6 +150,7 @@ class DagBuilder:
             # from saga to saga, and must not make each saga's definition a new one.
             dynamic=True,
             forward_only=self._forward_only,
+            deadline=self._deadline,
         )
 
     def _add(self, spec: NodeSpec, before: Sequence[int]) -> tuple[int, int]:

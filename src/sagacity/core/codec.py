@@ -138,7 +138,11 @@ def _begun(kind: bytes, event: Started | UndoStarted) -> bytes:
 
 _ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
     Created: lambda event: orjson.dumps(["created", event.owner]),
-    StartRequested: lambda _: b'["start_requested"]',
+    StartRequested: lambda event: (
+        b'["start_requested",%d]' % event.deadline_ms
+        if event.deadline_ms
+        else b'["start_requested"]'
+    ),
     Adopted: lambda event: orjson.dumps(
         ["adopted", event.owner, *([event.missing] if event.missing else [])]
     ),
@@ -201,6 +205,8 @@ def _decode(document: Any) -> Event:
                 return Created(owner)
             case ["start_requested"]:
                 return StartRequested()
+            case ["start_requested", deadline_ms] if type(deadline_ms) is int:
+                return StartRequested(deadline_ms)
             case ["adopted", str(owner), *missing] if _are_texts(missing):
                 return Adopted(owner, *map(tuple, missing))
             case ["unwinding", str(reason)]:

@@ -63,6 +63,7 @@ class Dag:
     on_stuck: OnStuck = OnStuck.CONTINUE
     dynamic: bool = False  # constants differ between sagas of this shape
     forward_only: bool = False  # it is beyond the point of no return from the start
+    deadline: float | None = None  # seconds from its start; then it unwinds
     parents: tuple[tuple[int, ...], ...] = field(init=False)
     children: tuple[tuple[int, ...], ...] = field(init=False)
     paths: tuple[str, ...] = field(init=False)  # empty for markers
@@ -113,6 +114,10 @@ class Dag:
         other = copy.copy(self)
         object.__setattr__(other, "constants", constants)
         return other
+
+    def expires_ms(self, started_ms: int) -> int:
+        """Return when a saga of this DAG that is started at `started_ms` expires; 0: never."""
+        return 0 if self.deadline is None else started_ms + round(self.deadline * 1_000)
 
     @cached_property
     def roots(self) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from sagacity.core import paths
 from sagacity.core.bindings import Const, OutputOf, ParamsOf, is_too_deep, leaves
 from sagacity.core.nodes import NodeKind
+from sagacity.core.policies import check_timeout
 from sagacity.core.values import MAX_DEPTH
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ def name_mistakes(dag: Dag) -> list[str]:
     for what, text in (("name", dag.name), ("version", dag.version)):
         if not _is_storable(text):
             mistakes.append(f"its {what} {_UNSTORABLE.format(text)}")
+    try:
+        check_timeout("deadline", dag.deadline)
+    except ValueError as error:
+        mistakes.append(str(error))
     for node, path in zip(dag.nodes, dag.paths, strict=True):
         mistakes += _text_mistakes(node, path)
         if node.kind.is_marker:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
 
@@ -36,7 +36,9 @@ class Definition:
 def definition_of(dag: Dag) -> Definition:
     """Return what is stored of `dag`; equal DAGs give equal documents."""
     # Members that have their default are left out, so that older builds read what they can run.
-    rare = {"forward_only": True} if dag.forward_only else {}
+    rare: dict[str, Any] = {"forward_only": True} if dag.forward_only else {}
+    if dag.deadline is not None:
+        rare["deadline"] = dag.deadline
     document = orjson.dumps(
         {
             **rare,
@@ -117,6 +119,7 @@ def _dag(document: Any, constants: Json) -> Dag:
                 on_stuck=OnStuck(on_stuck),
                 dynamic=dynamic,
                 forward_only=_typed(document, "forward_only", default=False),
+                deadline=_seconds(document, "deadline"),
             )
         case _:
             raise LogCorrupt(f"not a definition: {document!r:.100}")
@@ -161,9 +164,7 @@ def _node(document: Any) -> Node:
         case _:
             raise LogCorrupt(f"not a node: {document!r:.100}")
     inputs, value = document.get("inputs"), document.get("value")
-    retry, timeout = document.get("retry"), document.get("timeout")
-    if timeout is not None and type(timeout) not in (int, float):
-        raise LogCorrupt(f'"timeout" of a node is {timeout!r:.60}')
+    retry = document.get("retry")
     return Node(
         kind=NodeKind(kind),
         name=_typed(document, "name", ""),
@@ -174,10 +175,17 @@ def _node(document: Any) -> Node:
         atomic=_typed(document, "atomic", default=False),
         undoing=Undoing(_typed(document, "undoing", "nothing")),
         retry=None if retry is None else Retry.from_document(retry),
-        timeout=timeout,
+        timeout=_seconds(document, "timeout"),
         inputs=None if inputs is None else bindings.inputs_from_document(inputs),
         value=None if value is None else bindings.from_document(value),
     )
+
+
+def _seconds(document: dict[str, Any], name: str) -> float | None:
+    value = document.get(name)
+    if value is not None and type(value) not in (int, float):
+        raise LogCorrupt(f'"{name}" of a definition is {value!r:.60}')
+    return cast("float | None", value)
 
 
 def _typed(document: dict[str, Any], name: str, default: Any) -> Any:

@@ -128,6 +128,7 @@ class DagDraft:
         on_stuck: OnStuck,
         dynamic: bool,
         forward_only: bool = False,
+        deadline: float | None = None,
     ) -> Dag:
         """Return the finished DAG.
 
@@ -155,6 +156,7 @@ class DagDraft:
             on_stuck=on_stuck,
             dynamic=dynamic,
             forward_only=forward_only,
+            deadline=deadline,
         )
 
     def _check_secrets(self, name: str) -> None:

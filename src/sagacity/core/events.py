@@ -90,8 +90,9 @@ class Created(Immutable):
 
 
 class StartRequested(Immutable):
-    """It shall run."""
+    """It shall run; at `deadline_ms` (Unix epoch, UTC; 0: never) it is taken back."""
 
+    deadline_ms: int = 0
     kind: ClassVar[EventKind] = EventKind.START_REQUESTED
 
 

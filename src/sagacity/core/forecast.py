@@ -29,6 +29,7 @@ from sagacity.core.nodes import NodeKind, Undoing
 from sagacity.core.planner import (
     Conclude,
     ConcludeUndo,
+    Expire,
     Finish,
     GiveUp,
     RunAction,
@@ -114,6 +115,8 @@ class _Forecast:
                 match command:
                     case Finish(outcome):
                         state.apply(Finished(outcome))
+                    case Expire():
+                        pass  # in no time at all, nothing is late
                     case _ if not is_current(state, command):
                         pass
                     case RunAction(node, attempt, at_ms):

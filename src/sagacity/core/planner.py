@@ -64,13 +64,19 @@ class ConcludeUndo(Immutable):
     node: int
 
 
+class Expire(Immutable):
+    """Take the saga back once it is `not_before_ms`, if it still goes forward."""
+
+    not_before_ms: int
+
+
 class Finish(Immutable):
     """Everything is done: log that the saga ended."""
 
     outcome: FinalState
 
 
-Command: TypeAlias = RunAction | RunUndo | GiveUp | Conclude | ConcludeUndo | Finish
+Command: TypeAlias = RunAction | RunUndo | GiveUp | Conclude | ConcludeUndo | Expire | Finish
 
 
 def plan(state: SagaState) -> list[Command]:
@@ -94,6 +100,9 @@ def plan(state: SagaState) -> list[Command]:
                 # Not a comprehension, which costs a call for what is mostly one node.
                 commands.append(command_for(state, node))  # noqa: PERF401
     if commands or state.in_flight or state.waiting or state.stuck_on:
+        if state.expiry_ms and not state.paused:
+            commands.insert(0, Expire(state.expiry_ms))  # before anything new begins
+            state.expiry_ms = 0
         return commands
     forward = state.direction is _FORWARD
     return [Finish(FinalState.SUCCEEDED if forward else FinalState.UNWOUND)]
@@ -103,9 +112,19 @@ def is_current(state: SagaState, command: Command) -> bool:
     """Whether a command that waited (for a slot) is still what is to be done."""
     if state.finished is not None or state.halted or isinstance(command, Finish):
         return False
+    if isinstance(command, Expire):
+        has_work = bool(state.waiting or state.in_flight)  # else it has arrived in time
+        return has_work and not state.paused and may_unwind(state)
     if state.paused and command.node not in state.stepped:
         return False
     return command.node in state.waiting and command_for(state, command.node) == command
+
+
+def may_unwind(state: SagaState) -> bool:
+    """Whether a saga that goes forward can be turned now."""
+    if state.direction is Direction.UNWINDING or state.forward_only:
+        return False
+    return state.pivot_at_stake() is None
 
 
 def command_for(state: SagaState, node: int) -> Command:

@@ -138,13 +138,16 @@ class SagaState(Steered):
         self.created = True
         self.owner = event.owner
 
-    def _start_requested(self, _event: StartRequested) -> None:
+    def _start_requested(self, event: StartRequested) -> None:
         if self.started:
             raise LogCorrupt("started twice")
         self.started = True
+        self.deadline_ms = self.expiry_ms = event.deadline_ms
         self._advance_markers()
 
     def _unwinding(self, _event: Unwinding) -> None:
+        if self.forward_only:
+            raise LogCorrupt("unwinding behind the point of no return")
         self._turn()
 
     def _adopted(self, event: Adopted) -> None:
@@ -155,8 +158,7 @@ class SagaState(Steered):
             if self.status[node] is _STARTED:
                 self.tainted.add(node)
         self.in_flight.clear()
-        # Nobody planned while this log was read: what is on the agenda may have begun since.
-        self.agenda = list(self.waiting)
+        self.plan_anew()  # what is on the agenda may have begun since
 
     def _finished(self, event: Finished) -> None:
         if self.in_flight or (event.outcome is not FinalState.ABANDONED and self.waiting):
@@ -206,6 +208,8 @@ class SagaState(Steered):
             self.tainted.add(node)
         elif self.dag.nodes[node].atomic:  # a definite end, whatever was interrupted before
             self.tainted.discard(node)
+        if self.deadline_ms and node in self.dag.pivots:
+            self.expiry_ms = self.deadline_ms  # it waited for what becomes of the pivot
         self._retry(node, event.error, event.retry_at_ms)
 
     def _node_failed(self, event: Failed) -> None:

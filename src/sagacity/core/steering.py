@@ -116,7 +116,7 @@ class Steered(Agenda):
             case Verb.ABANDON:
                 self.abandoned = (event.reason, event.by)  # `finished` follows at once
         self._advance_markers()  # those that stood still because the saga was halted
-        self.agenda = list(self.waiting)
+        self.plan_anew()
 
     def _take_step(self, node: int | None) -> None:
         self.paused, self.stopped_at = True, None

@@ -96,11 +96,11 @@ class Client(ForMany):
         saga_id = id or system.new_saga_id()
         state = SagaState(intake.dag, intake.params)
         events: list[Event] = [Created("")]
+        now = system.wall_ms()
         if start:
-            events.append(StartRequested())
+            events.append(StartRequested(intake.dag.expires_ms(now)))
         for event in events:
             state.apply(event)
-        now = system.wall_ms()
         saga = new_saga(intake, saga_id, state, events, now_ms=now, owner="", epoch=0)
         if await self._store.create(saga) is not None:
             stored = await self._store.read(saga_id)

@@ -135,6 +135,10 @@ class Driving:
 
     # -- places ----------------------------------------------------------------
 
+    def now_ms(self) -> int:
+        """Return the time, in milliseconds since the Unix epoch, UTC."""
+        return self._env.clock.now_ms()
+
     def knows(self, saga_id: UUID) -> bool:
         """Whether the saga runs here, waits for a place, sleeps, or is in somebody's hand."""
         return saga_id in self.active or saga_id in self.reserved or self.places.knows(saga_id)

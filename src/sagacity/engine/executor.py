@@ -33,11 +33,13 @@ from sagacity.core.events import (
 from sagacity.core.planner import (
     Conclude,
     ConcludeUndo,
+    Expire,
     Finish,
     GiveUp,
     RunAction,
     RunUndo,
     is_current,
+    may_unwind,
     plan,
 )
 from sagacity.engine.attempts import error_record, uncancel
@@ -127,8 +129,8 @@ class Execution:
         self.faults: Faults | None = None
         self.journal: Final = Journal(env.ledger, saga_id, name, epoch, state)
         self._flights: Final = Flights(env.slots, saga_id, state, self._wake_up)
-        self._due: list[Call] = []
-        """Retries whose time has come."""
+        self._due: list[Call | Expire] = []
+        """Those whose time has come."""
         self._starting: list[Call] = []
         """Decided, and to be run as soon as that is durable."""
         self._outcomes: list[tuple[Call, Event]] = []
@@ -160,6 +162,10 @@ class Execution:
                     case RunAction() | RunUndo():
                         if not command.not_before_ms or self._is_due(command):
                             self._admit(command)
+                    case Expire():
+                        if self._is_due(command):
+                            self._expire()
+                            concluded = True
                     case Finish():
                         self.journal.record(Finished(command.outcome))
                     case Conclude() | ConcludeUndo() | GiveUp():
@@ -310,7 +316,11 @@ class Execution:
         if flights.parked or flights.lingering or state.in_flight or not state.waiting:
             return False
         due = [state.retrying[each].at_ms for each in state.waiting if each in state.retrying]
-        if len(due) == len(state.waiting) and self._env.may_sleep(min(due)):
+        if len(due) < len(state.waiting):
+            return False
+        if state.deadline_ms and may_unwind(state):
+            due.append(state.deadline_ms)
+        if self._env.may_sleep(min(due)):
             self.sleeps_until_ms = min(due)
         return bool(self.sleeps_until_ms)
 
@@ -325,8 +335,11 @@ class Execution:
         for granted in self._flights.take_granted():
             self._begin_if_current(granted)
         due, self._due = self._due, []
-        for command in due:
-            self._admit_if_current(command)
+        if any(isinstance(each, Expire) for each in due):  # before anything new begins
+            self._expire()
+        for each in due:
+            if not isinstance(each, Expire):
+                self._admit_if_current(each)
 
     async def _news(self) -> None:
         self._wake = asyncio.get_running_loop().create_future()
@@ -342,20 +355,32 @@ class Execution:
 
     # -- nodes ----------------------------------------------------------------
 
-    def _is_due(self, command: Call) -> bool:
-        """Whether the time of a retry has come; if not, it will be heard of."""
+    def _is_due(self, command: Call | Expire) -> bool:
+        """Whether the time of a command has come; if not, it will be heard of."""
         clock = self._env.clock
         if command.not_before_ms <= clock.now_ms():
             return True
-        self._flights.delay(command, clock.call_at(command.not_before_ms, self._hear_of(command)))
+        node = -1 if isinstance(command, Expire) else command.node
+        alarm = clock.call_at(command.not_before_ms, self._hear_of(command))
+        self._flights.delay(node, alarm)
         return False
 
-    def _hear_of(self, command: Call) -> Callable[[], None]:
+    def _hear_of(self, command: Call | Expire) -> Callable[[], None]:
         def hear() -> None:
             self._due.append(command)
             self._wake_up()
 
         return hear
+
+    def _expire(self) -> None:
+        """Take the saga back, unless it does so already, or has come too far."""
+        if is_current(self.state, Expire(0)):
+            self._unwind(f"its deadline of {self.state.dag.deadline:g} s has passed")
+
+    def _unwind(self, reason: str) -> None:
+        self.journal.record(Unwinding(reason))
+        if self.state.dag.siblings is Siblings.CANCEL:
+            self._flights.cut_short()
 
     def _admit_if_current(self, command: Call) -> None:
         if not self._draining and is_current(self.state, command):
@@ -440,6 +465,4 @@ class Execution:
         turned = state.direction
         self.journal.record(event)
         if turned is not state.direction:
-            self.journal.record(Unwinding(f'node "{state.dag.paths[event.node]}" failed'))
-            if state.dag.siblings is Siblings.CANCEL:
-                self._flights.cut_short()
+            self._unwind(f'node "{state.dag.paths[event.node]}" failed')

@@ -131,12 +131,12 @@ class Flights:
         """Give back a slot that was granted too late to be of use."""
         self._slots.leave(granted.pass_)
 
-    def delay(self, call: Call, alarm: Alarm) -> None:
-        """Keep what will tell that the time of a retry has come."""
-        earlier = self.delayed.pop(call.node, None)
+    def delay(self, node: int, alarm: Alarm) -> None:
+        """Keep what will tell that the time of a retry has come (or that of the saga: -1)."""
+        earlier = self.delayed.pop(node, None)
         if earlier is not None:
             earlier.cancel()
-        self.delayed[call.node] = alarm
+        self.delayed[node] = alarm
 
     def linger(self, node: int, end: asyncio.Future[Any]) -> None:
         """The attempt of `node` is given up before it has ended."""

@@ -306,7 +306,7 @@ class Sec(ForMany):
         state = SagaState(intake.dag, intake.params)
         execution = driving.execution(saga_id, intake.dag.name, driving.epoch, state, intake.labels)
         execution.journal.record(Created(self._owner))
-        execution.journal.record(StartRequested())
+        execution.journal.record(StartRequested(intake.dag.expires_ms(self._clock.now_ms())))
         driving.obey(execution)
         if has_room:
             execution.decide()

@@ -78,7 +78,7 @@ class Starting:
             dag = execution.state.dag
             if here:
                 self._check_actions(dag)
-            execution.journal.record(StartRequested())
+            execution.journal.record(StartRequested(dag.expires_ms(driving.now_ms())))
             driving.obey(execution)
             entrant = entrant_of(execution)
             if places.has_room(entrant) and (here or not self._registry.missing_for(dag)):

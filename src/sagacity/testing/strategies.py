@@ -219,7 +219,7 @@ def events(
     milliseconds = st.sampled_from([0, 1, 1_700_000_000_000])
     kinds: list[st.SearchStrategy[Event]] = [
         _made(Created, texts(8)),
-        _made(StartRequested),
+        _made(StartRequested, milliseconds),
         _made(Adopted, texts(8), st.lists(texts(8), max_size=2).map(tuple)),
         _made(Unwinding, texts(8)),
         _made(Finished, st.sampled_from(FinalState)),
