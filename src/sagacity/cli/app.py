@@ -40,7 +40,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "check": ("checking:check", "Check the DAG of every saga of a module."),
         "worker": ("working:worker", "Be the coordinator of a store."),
         "pause": ("deciding:pause", "Let nothing new begin in a saga, or in many."),
-        "unpause": ("deciding:unpause", "Let a paused saga go on."),
+        "unpause": ("deciding:unpause", "Let a paused saga go on, or lift a hold."),
         "holds": ("holding:holds", "List what stands still by name, by label, or all."),
         "step": ("deciding:step", "Let one node of a saga pass, and hold the rest."),
         "set-breakpoint": (
@@ -56,7 +56,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "skip": ("deciding:skip", "Take a stuck node as undone."),
         "set-output": ("deciding:set_output", "Take a node as succeeded."),
         "abandon": ("deciding:abandon", "End a saga as it is."),
-        "bulk": ("bulking:bulk", "Go on with a decision about many sagas, or list those."),
+        "bulk": (
+            "bulking:bulk",
+            "Go on with a decision about many sagas, or list those that there were.",
+        ),
         "export": ("exporting:export_command", "Write sagas to a file."),
         "import": ("importing:import_command", "Bring exported sagas into a store."),
         "gc": ("pruning:gc", "Remove sagas that ended long ago."),
