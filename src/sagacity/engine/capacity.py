@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from sagacity.authoring import Saga
 
 DEFAULT_MAX_SAGAS: Final = 1_000
-DEFAULT_MAX_ACTIONS: Final = 1_000
+DEFAULT_MAX_ACTIONS: Final = 1_200
+"""Less what is kept for undoing, more than there are sagas: one at each never waits for a slot."""
 DEFAULT_MAX_QUEUED: Final = 10_000
 DEFAULT_MAX_VALUE_BYTES: Final = MAX_VALUE_BYTES
 
