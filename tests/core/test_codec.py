@@ -22,6 +22,7 @@ from sagacity.core.events import (
     Failed,
     FinalState,
     Finished,
+    Heartbeat,
     How,
     Started,
     StartRequested,
@@ -79,6 +80,9 @@ GOLDEN: Sequence[tuple[bytes, Event]] = (
         UndoAttemptFailed(1, BARE, 1700000001000),
     ),
     (b'["undo_finished",3,"gone"]', UndoFinished(3, How.GONE)),
+    (b'["heartbeat",2]', Heartbeat(2)),
+    (b'["heartbeat",2,null]', Heartbeat(2, b"null")),
+    (b'["heartbeat",2,{"page":7}]', Heartbeat(2, b'{"page":7}')),
     (b'["undo_failed",3,["exception","no","",false,null,""]]', UndoFailed(3, BARE)),
     (
         b'["undo_failed",3,["injected","no","",true,null,""]]',

@@ -4,21 +4,21 @@ from sagacity.core.events import EventKind
 from sagacity.core.transitions import TRANSITIONS, NodeStatus
 
 NODE_EVENTS = (
-    "started", "attempt_failed", "succeeded", "failed",
+    "started", "heartbeat", "attempt_failed", "succeeded", "failed",
     "undo_started", "undo_attempt_failed", "undo_finished", "undo_failed",
 )  # fmt: skip
 
 # A row for each status, a column for each event of a node; "-" is illegal.
 MATRIX = """
-               started  attempt_failed  succeeded  failed          undo_started  undo_attempt_failed  undo_finished  undo_failed
-never_started  started  -               -          -               -             -                    -              -
-started        started  started         succeeded  failed|unknown  undo_started  -                    undone         -
-succeeded      -        -               -          -               undo_started  -                    undone         -
-failed         -        -               -          -               -             -                    -              -
-unknown        -        -               -          -               undo_started  -                    undone         -
-undo_started   -        -               -          -               undo_started  undo_started         undone         undo_failed
-undone         -        -               -          -               -             -                    -              -
-undo_failed    -        -               -          -               -             -                    -              -
+               started  heartbeat     attempt_failed  succeeded  failed          undo_started  undo_attempt_failed  undo_finished  undo_failed
+never_started  started  -             -               -          -               -             -                    -              -
+started        started  started       started         succeeded  failed|unknown  undo_started  -                    undone         -
+succeeded      -        -             -               -          -               undo_started  -                    undone         -
+failed         -        -             -               -          -               -             -                    -              -
+unknown        -        -             -               -          -               undo_started  -                    undone         -
+undo_started   -        undo_started  -               -          -               undo_started  undo_started         undone         undo_failed
+undone         -        -             -               -          -               -             -                    -              -
+undo_failed    -        -             -               -          -               -             -                    -              -
 """
 
 LINES = [line.split() for line in MATRIX.strip().splitlines()]

@@ -103,6 +103,8 @@ class PlainAction:
     undo_timeout: float | None = None
     expected: float | None = None
     undo_expected: float | None = None
+    heartbeat: float | None = None
+    undo_heartbeat: float | None = None
     do_blocks: bool = False
     undo_blocks: bool = False
 

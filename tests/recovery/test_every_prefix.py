@@ -110,6 +110,9 @@ def retries(dag: Dag) -> Iterator[Script]:
         effect = Effect.POSSIBLE if turn % 2 else Effect.NONE
         yield Script(tries={node: (effect,)})
         yield Script({node: Do.NONE}, tries={node: (Effect.NONE, effect)})
+        if turn == len(nodes) // 2:
+            told = frozenset({node})
+            yield Script({node: Do.POSSIBLE}, tries={node: (effect,)}, beating=told)
         for other in nodes:
             if unrelated(dag, node, other):
                 yield Script({other: Do.NONE}, tries={node: (effect,)})

@@ -25,6 +25,7 @@ from sagacity.core.events import (
     Event,
     Failed,
     Finished,
+    Heartbeat,
     How,
     Started,
     StartRequested,
@@ -76,6 +77,8 @@ class Script:
     """The effects of attempts that fail and are retried, before the do ends as it does."""
     undo_tries: dict[int, int] = field(default_factory=dict[int, int])
     """How many attempts of the undo fail and are retried first."""
+    beating: frozenset[int] = frozenset()
+    """Nodes whose attempts tell something before they end."""
 
 
 def first(_ways: int) -> int:
@@ -173,6 +176,8 @@ class Walker:
     def end(self, node: int, *, cut: bool = False) -> None:
         """End the attempt of `node` that is in flight, as the script says."""
         before = self.failed(node)
+        if node in self.script.beating:
+            self.record(Heartbeat(node, b"%d" % node))
         if self.state.status[node] is NodeStatus.UNDO_STARTED:
             if before < self.script.undo_tries.get(node, 0):
                 self.record(UndoAttemptFailed(node, BROKEN, 100 + before))

@@ -20,7 +20,8 @@ import typing_extensions
 
 from sagacity.authoring.codecs import ANY, codec_for
 from sagacity.core.data import SagaData
-from sagacity.errors import InputMismatch, NoSuchInput
+from sagacity.core.events import MAX_DETAIL_BYTES
+from sagacity.errors import InputMismatch, NoSuchInput, ValueNotStorable
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -34,6 +35,19 @@ Deps = typing_extensions.TypeVar("Deps", default=Any)
 _SHOWN: Final = 20
 _LOGGER: Final = logging.getLogger("sagacity.actions")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Pulse(Protocol):
+    """What hears the heartbeats of an attempt."""
+
+    @property
+    def before(self) -> Json | None:
+        """The last detail of the attempts before."""
+        ...
+
+    def beat(self, detail: Json | None) -> None:
+        """Be alive; called by any thread."""
+        ...
 
 
 class Caller(Protocol):
@@ -54,6 +68,10 @@ class Caller(Protocol):
         """What its nodes can see."""
         ...
 
+    def pulse(self, node: int, attempt: int, *, undo: bool) -> Pulse:
+        """Return what hears the heartbeats of an attempt; called by any thread."""
+        ...
+
 
 class Context(Generic[Deps]):
     """What an action or undo is told: `ctx: Context[Deps]`, the first parameter of each.
@@ -67,6 +85,7 @@ class Context(Generic[Deps]):
         "_caller",
         "_drawn",
         "_node",
+        "_pulse",
         "_undo",
         "attempt",
         "deps",
@@ -90,6 +109,7 @@ class Context(Generic[Deps]):
         self._undo = undo
         self._began_ms = began_ms
         self._drawn = 0
+        self._pulse: Any = None
         self.deps = deps
         """What was given to the `Sec` as `deps`: connections, clients, settings."""
         self.attempt = attempt
@@ -144,6 +164,34 @@ class Context(Generic[Deps]):
             },
         )
 
+    def heartbeat(self, detail: Any = None) -> None:
+        """Say that this attempt is alive, and how far it is; does not wait, from any thread.
+
+        With `@action(heartbeat=seconds)` an attempt that says nothing for so long is ended,
+        with an unknown outcome. `detail` (JSON, at most 16 KiB) is handed to the next
+        attempt as `ctx.last_heartbeat`. The log takes the first one at once, and then the
+        last of every ten seconds: after a crash it is that old at the most, and after an
+        attempt that failed it is the very last. When the attempt has ended this does nothing.
+
+        Raises:
+            ValueNotStorable: the detail is too large, or no JSON.
+        """
+        told = None if detail is None else ANY.encode(detail)
+        if told is not None and len(told) > MAX_DETAIL_BYTES:
+            raise ValueNotStorable(
+                f"detail of {len(told):,} bytes is over the limit of {MAX_DETAIL_BYTES:,}"
+            )
+        self.pulse.beat(told)
+
+    @property
+    def last_heartbeat(self) -> Any:
+        """The last `detail` that the attempts before this one have told; None without any.
+
+        Until an undo has told one, it is that of the do.
+        """
+        before = self.pulse.before
+        return None if before is None else ANY.decode(before)
+
     def now(self) -> datetime:
         """Return when the first attempt of this do (or undo) began, in UTC; to the millisecond.
 
@@ -188,7 +236,7 @@ class Context(Generic[Deps]):
             NoSuchInput: there is no such node, or it has no output (the outcome is unknown).
             InputMismatch: the output is not of that type.
         """
-        output = self._output_of(name)
+        output = self.stored_output(name)
         try:
             return (ANY if type_ is Any else codec_for(type_)).decode(output)
         except ValueError as error:
@@ -206,11 +254,42 @@ class Context(Generic[Deps]):
         Raises:
             InputMismatch: they are not of that type.
         """
-        params = self._params()
+        params = self.stored_params()
         try:
             return (ANY if type_ is Any else codec_for(type_)).decode(params)
         except ValueError as error:
             raise InputMismatch(f"saga params: {error}") from error
+
+    @property
+    def pulse(self) -> Any:
+        """What hears the heartbeats; for the engine."""
+        if self._pulse is None:
+            self._pulse = self._caller.pulse(self._node, self.attempt, undo=self._undo)
+        return self._pulse
+
+    @property
+    def has_pulse(self) -> bool:
+        """Whether anything of `pulse` was used; for the engine."""
+        return self._pulse is not None
+
+    def facts(self) -> dict[str, Any]:
+        """Return all that a context of the same attempt in another process has to know."""
+        return {
+            "saga_id": str(self.saga_id),
+            "epoch": self.fencing_token,
+            "path": self._path,
+            "name": self.node_name,
+            "label": self.node_label,
+            "attempt": self.attempt,
+            "undo": self._undo,
+            "outcome_known": self.outcome_known,
+            "began_ms": self._began_ms,
+        }
+
+    @property
+    def is_undo(self) -> bool:
+        """Whether this is an attempt of the undo."""
+        return self._undo
 
     @property
     def _dag(self) -> Dag:
@@ -224,10 +303,12 @@ class Context(Generic[Deps]):
     def _direction(self) -> str:
         return "undo" if self._undo else "do"
 
-    def _params(self) -> Json:
+    def stored_params(self) -> Json:
+        """Return the params as they are stored; as `params`."""
         return self._caller.state.params_of(self._dag.nodes[self._node].scope)
 
-    def _output_of(self, name: str) -> Json:
+    def stored_output(self, name: str) -> Json:
+        """Return the output of a node as it is stored; as `lookup`."""
         dag, own = self._dag, self._node
         if self._undo and name == dag.nodes[own].name:
             node: int | None = own

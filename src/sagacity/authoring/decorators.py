@@ -40,6 +40,8 @@ class ActionDecorator:
     undo_timeout: float | None
     expected: float | None
     undo_expected: float | None
+    heartbeat: float | None
+    undo_heartbeat: float | None
     label: str
 
     # An async function is a plain one that returns a coroutine: the first that fits is meant.
@@ -72,6 +74,8 @@ class ActionDecorator:
             undo_timeout=self.undo_timeout,
             expected=self.expected,
             undo_expected=self.undo_expected,
+            heartbeat=self.heartbeat,
+            undo_heartbeat=self.undo_heartbeat,
         )
         declared: DeclaredAction[..., Any]
         if is_async(function):
@@ -103,6 +107,8 @@ def action(
     undo_timeout: float | None = None,
     expected: float | None = None,
     undo_expected: float | None = None,
+    heartbeat: float | None = None,
+    undo_heartbeat: float | None = None,
     label: str = "",
 ) -> ActionDecorator: ...
 def action(
@@ -122,6 +128,8 @@ def action(
     undo_timeout: float | None = None,
     expected: float | None = None,
     undo_expected: float | None = None,
+    heartbeat: float | None = None,
+    undo_heartbeat: float | None = None,
     label: str = "",
 ) -> Any:
     """Declare a function an action: `async def` or `def`, its first parameter the context.
@@ -145,6 +153,8 @@ def action(
     * `expected`, `undo_expected`: seconds after which an attempt counts as hung, and somebody
       is told; nothing else comes of it. Where it is not said, history tells (see
       docs/operations.md).
+    * `heartbeat`, `undo_heartbeat`: seconds that an attempt may go without `ctx.heartbeat()`;
+      then it is ended as one that takes too long.
     * `label`: of its nodes, for people.
 
     What is wrong with the function or its undo is told by the saga that uses it.
@@ -162,6 +172,8 @@ def action(
     check_timeout("undo_timeout", undo_timeout)
     check_timeout("expected", expected)
     check_timeout("undo_expected", undo_expected)
+    check_timeout("heartbeat", heartbeat)
+    check_timeout("undo_heartbeat", undo_heartbeat)
     decorator = ActionDecorator(
         name=name,
         version=version,
@@ -176,6 +188,8 @@ def action(
         undo_timeout=undo_timeout,
         expected=expected,
         undo_expected=undo_expected,
+        heartbeat=heartbeat,
+        undo_heartbeat=undo_heartbeat,
         label=label,
     )
     if function is None:

@@ -44,6 +44,8 @@ class ActionOptions:
     undo_timeout: float | None
     expected: float | None
     undo_expected: float | None
+    heartbeat: float | None
+    undo_heartbeat: float | None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -62,6 +64,8 @@ class TypedAction:
     undo_timeout: float | None
     expected: float | None
     undo_expected: float | None
+    heartbeat: float | None
+    undo_heartbeat: float | None
     do: Callable[..., Any]
     undo: Callable[..., Any] | None
     do_blocks: bool
@@ -169,6 +173,8 @@ def typed_action(
         undo_timeout=options.undo_timeout,
         expected=options.expected,
         undo_expected=options.undo_expected,
+        heartbeat=options.heartbeat,
+        undo_heartbeat=options.undo_heartbeat,
         do=function,
         undo=None if undo is None else undo.call,
         do_blocks=not is_async(function),

@@ -197,6 +197,8 @@ def _node_document(node: NodeView) -> NodeDocument:
         undo_started_ms=node.undo_started_ms,
         undo_ended_ms=node.undo_ended_ms,
         retry_at_ms=node.retry_at_ms,
+        heartbeat=node.heartbeat,
+        heartbeat_ms=node.heartbeat_ms,
     )
 
 

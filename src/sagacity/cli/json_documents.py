@@ -35,7 +35,10 @@ class NodeErrorDocument:
 
     node: Annotated[str, "path of the node"]
     undo: Annotated[bool, "whether its undo failed, not its action"]
-    kind: Annotated[str, "action_failed, exception, injected, input, output or cancelled"]
+    kind: Annotated[
+        str,
+        "action_failed, exception, injected, input, output, cancelled, timed_out or heartbeat_lost",
+    ]
     message: Annotated[str, "as the code said it"]
     data: Annotated[Any, "what the author attached"]
     effect: Annotated[str | None, "none or possible: what may be left behind; null for undos"]
@@ -66,6 +69,8 @@ class NodeDocument:
     undo_started_ms: Annotated[Ms | None, "undo first begun"]
     undo_ended_ms: Annotated[Ms | None, "undo finished or failed"]
     retry_at_ms: Annotated[Ms | None, "when the next attempt is due, while it waits for one"]
+    heartbeat: Annotated[Any, "the last detail that its attempts have told, null without any"]
+    heartbeat_ms: Annotated[Ms | None, "when the last heartbeat was that is in the log"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,6 @@ def _data_text(event: EventView) -> str:
         return cut(f"{verb}, by {safe(data['by'])}{because}", MESSAGE_CHARS)
     if event.kind is EventKind.ADOPTED and not isinstance(data, str):
         data = f"{data['owner']}, which has no code for it: {'; '.join(data['missing'])}"
-    if event.kind is EventKind.SUCCEEDED:
+    if event.kind in (EventKind.SUCCEEDED, EventKind.HEARTBEAT):
         return shown_value(data, VALUE_CHARS)
     return cut(safe(str(data)), MESSAGE_CHARS)

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from sagacity.cli.glyphs import INTERRUPTED, NODE_SIGNS, RETRIED, SUBSAGA_SIGNS
-from sagacity.cli.text import cut, duration, safe, shown_value
+from sagacity.cli.text import ago, cut, duration, safe, shown_value
 from sagacity.core.nodes import NodeKind
 from sagacity.core.transitions import NodeStatus
 
@@ -216,6 +216,10 @@ def _what(branch: Branch, look: Look) -> Text:
         parts.append((f"again in {duration(left_ms)}" if left_ms > 0 else "again now", "yellow"))
     if node.waits_for:
         parts.append((cut(safe(f"waits for {node.waits_for}"), MESSAGE_CHARS), "yellow"))
+    if node.running and node.heartbeat_ms is not None:
+        detail = "" if node.heartbeat is None else shown_value(node.heartbeat, VALUE_CHARS)
+        since = f"heartbeat {ago(look.now_ms - node.heartbeat_ms)}"
+        parts.append((f"{since}: {detail}" if detail else since, "cyan"))
     parts += [
         (cut(safe(error.message or error.kind), MESSAGE_CHARS), "red")
         for error in (node.error, node.undo_error)

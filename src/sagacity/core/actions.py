@@ -91,6 +91,16 @@ class Action(Protocol):
         ...
 
     @property
+    def heartbeat(self) -> float | None:
+        """How many seconds an attempt of the do may be silent."""
+        ...
+
+    @property
+    def undo_heartbeat(self) -> float | None:
+        """How many seconds an attempt of the undo may be silent."""
+        ...
+
+    @property
     def do(self) -> Callable[..., Any]:
         """Called with the context and the arguments; a coroutine function unless `do_blocks`."""
         ...
@@ -143,13 +153,13 @@ class ActionFunc:
 
     Steno's contract: atomic (an exception means no effect), and without an undo
     there is nothing to take back (Steno's no-op undo). Neither is retried unless it is
-    given a policy. Time-outs are seconds; `expected` and `undo_expected` are those after
-    which an attempt counts as hung (what history tells, unless it is said). `no_undo` is as
-    in `@action`, for one without an undo.
+    given a policy. Time-outs, and how long an attempt may go without a heartbeat, are seconds;
+    `expected` and `undo_expected` are those after which an attempt counts as hung (what
+    history tells, unless it is said). `no_undo` is as in `@action`, for one without an undo.
 
     Raises:
-        ValueError: a time-out or an expected time is not above 0, or `no_undo` is said of
-            one that has an undo.
+        ValueError: a number of seconds is not above 0, or `no_undo` is said of one that has an
+            undo.
     """
 
     name: str
@@ -164,6 +174,8 @@ class ActionFunc:
     expected: float | None = None
     undo_expected: float | None = None
     no_undo: str | None = None
+    heartbeat: float | None = None
+    undo_heartbeat: float | None = None
     limit_key: FieldPath | None = field(init=False, default=None)
     atomic: bool = field(init=False, default=True)
     undoing: Undoing = field(init=False)
@@ -176,6 +188,8 @@ class ActionFunc:
         check_timeout("undo_timeout", self.undo_timeout)
         check_timeout("expected", self.expected)
         check_timeout("undo_expected", self.undo_expected)
+        check_timeout("heartbeat", self.heartbeat)
+        check_timeout("undo_heartbeat", self.undo_heartbeat)
         put = object.__setattr__
         put(self, "undoing", self._contract())
         if self.undo is None:

@@ -23,6 +23,7 @@ from sagacity.core.events import (
     Failed,
     FinalState,
     Finished,
+    Heartbeat,
     How,
     Started,
     StartRequested,
@@ -136,6 +137,10 @@ def _begun(kind: bytes, event: Started | UndoStarted) -> bytes:
     return b'["%b",%d,%d,%d%b]' % (kind, event.node, event.attempt, event.deadline_ms, expected)
 
 
+def _detail(event: Heartbeat) -> bytes:
+    return b"" if event.detail is None else b",%b" % event.detail
+
+
 _ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
     Created: lambda event: orjson.dumps(["created", event.owner]),
     StartRequested: lambda event: (
@@ -154,6 +159,7 @@ _ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
         if event.deadline_ms or event.expected_ms
         else b'["started",%d,%d]' % (event.node, event.attempt)
     ),
+    Heartbeat: lambda event: b'["heartbeat",%d%b]' % (event.node, _detail(event)),
     Succeeded: lambda event: b'["succeeded",%d,%b]' % (event.node, event.output),
     Failed: lambda event: orjson.dumps(
         ["failed", event.node, event.effect, _error_document(event.error)]
@@ -228,6 +234,8 @@ def _decode_of_node(document: Any) -> Event:
     match document:
         case ["started", *numbers] if _are_started(numbers):
             return Started(*numbers)
+        case ["heartbeat", node, *detail] if type(node) is int and len(detail) <= 1:
+            return Heartbeat(node, encode_again(detail[0]) if detail else None)
         case ["succeeded", node, output] if type(node) is int:
             return Succeeded(node, encode_again(output))
         case ["failed", node, str(effect), error] if type(node) is int:

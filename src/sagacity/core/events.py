@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE_CHARS: Final = 4_000
 MAX_TRACEBACK_CHARS: Final = 16_000
+MAX_DETAIL_BYTES: Final = 16 * 1024
 
 
 class EventKind(StrEnum):
@@ -24,6 +25,7 @@ class EventKind(StrEnum):
     CREATED = "created"
     START_REQUESTED = "start_requested"
     STARTED = "started"
+    HEARTBEAT = "heartbeat"
     ATTEMPT_FAILED = "attempt_failed"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -54,6 +56,7 @@ class ErrorKind(StrEnum):
     OUTPUT = "output"  # the result cannot be stored
     CANCELLED = "cancelled"  # the attempt was cut short
     TIMED_OUT = "timed_out"  # the attempt took longer than it may
+    HEARTBEAT_LOST = "heartbeat_lost"  # the attempt was silent for longer than it may
 
 
 class How(StrEnum):
@@ -147,6 +150,17 @@ class Started(Immutable):
     kind: ClassVar[EventKind] = EventKind.STARTED
 
 
+class Heartbeat(Immutable):
+    """The attempt in flight is alive; `detail` is for the next one, and the last one counts.
+
+    Not each heartbeat is in the log: of several within some seconds, the last.
+    """
+
+    node: int
+    detail: Json | None = None
+    kind: ClassVar[EventKind] = EventKind.HEARTBEAT
+
+
 class AttemptFailed(Immutable):
     """The attempt failed, and another follows: not before `retry_at_ms` (Unix epoch, UTC)."""
 
@@ -211,6 +225,7 @@ class UndoFailed(Immutable):
 
 NodeEvent: TypeAlias = (
     Started
+    | Heartbeat
     | AttemptFailed
     | Succeeded
     | Failed

@@ -19,6 +19,7 @@ from sagacity.core.events import (
     Failed,
     FinalState,
     Finished,
+    Heartbeat,
     Started,
     StartRequested,
     Succeeded,
@@ -60,6 +61,7 @@ class SagaState(Steered):
         "created",
         "failures",
         "finished",
+        "heartbeats",
         "in_flight",
         "missing",
         "owner",
@@ -82,6 +84,8 @@ class SagaState(Steered):
         """Node, error and effect, in the order of the log; of an undo without an effect."""
         self.in_flight: set[int] = set()
         """Nodes whose do or undo the owner has begun and not ended."""
+        self.heartbeats: dict[int, Json] | None = None
+        """The last detail that attempts of a node (of its do, then of its undo) have told."""
         self._began: dict[tuple[int, bool], int] | None = None
 
     # -- questions ---------------------------------------------------------
@@ -199,6 +203,16 @@ class SagaState(Steered):
             self.retrying.pop(node, None)
         self.outputs[node] = event.output
         self._done(node)
+
+    def _heartbeat(self, event: Heartbeat) -> None:
+        node = event.node
+        self._check(event)
+        if node not in self.in_flight:
+            raise LogCorrupt(f"{self._name(node)}: a heartbeat without an attempt in flight")
+        if event.detail is not None:
+            if self.heartbeats is None:
+                self.heartbeats = {}
+            self.heartbeats[node] = event.detail
 
     def _attempt_failed(self, event: AttemptFailed) -> None:
         node = event.node
@@ -357,6 +371,7 @@ class SagaState(Steered):
         Decided: Steered.decided,
         Finished: _finished,
         Started: _node_started,
+        Heartbeat: _heartbeat,
         AttemptFailed: _attempt_failed,
         Succeeded: _node_succeeded,
         Failed: _node_failed,

@@ -6,7 +6,8 @@ asyncio, stores or policies; live execution and recovery both use it.
 A node starts as NEVER_STARTED. Its attempt ends in SUCCEEDED, in FAILED (no
 effect: nothing to take back) or in UNKNOWN (failed, an effect is possible).
 While the saga unwinds, SUCCEEDED and UNKNOWN nodes are undone. An attempt that failed
-and is retried (`attempt_failed`, `undo_attempt_failed`) leaves the status as it is. Two
+and is retried (`attempt_failed`, `undo_attempt_failed`) leaves the status as it is, and so
+does a heartbeat of one in flight. Two
 rows are there because a coordinator can die:
 
 * STARTED + STARTED: the attempt failed or was interrupted, and the action runs again.
@@ -50,6 +51,7 @@ TRANSITIONS: Final[Mapping[tuple[NodeStatus, EventKind], tuple[NodeStatus, ...]]
         {
             (_S.NEVER_STARTED, _K.STARTED): (_S.STARTED,),
             (_S.STARTED, _K.STARTED): (_S.STARTED,),
+            (_S.STARTED, _K.HEARTBEAT): (_S.STARTED,),
             (_S.STARTED, _K.ATTEMPT_FAILED): (_S.STARTED,),
             (_S.STARTED, _K.SUCCEEDED): (_S.SUCCEEDED,),
             (_S.STARTED, _K.FAILED): (_S.FAILED, _S.UNKNOWN),  # by the effect
@@ -60,6 +62,7 @@ TRANSITIONS: Final[Mapping[tuple[NodeStatus, EventKind], tuple[NodeStatus, ...]]
             (_S.UNKNOWN, _K.UNDO_STARTED): (_S.UNDO_STARTED,),
             (_S.UNKNOWN, _K.UNDO_FINISHED): (_S.UNDONE,),
             (_S.UNDO_STARTED, _K.UNDO_STARTED): (_S.UNDO_STARTED,),
+            (_S.UNDO_STARTED, _K.HEARTBEAT): (_S.UNDO_STARTED,),
             (_S.UNDO_STARTED, _K.UNDO_ATTEMPT_FAILED): (_S.UNDO_STARTED,),
             (_S.UNDO_STARTED, _K.UNDO_FINISHED): (_S.UNDONE,),
             (_S.UNDO_STARTED, _K.UNDO_FAILED): (_S.UNDO_FAILED,),

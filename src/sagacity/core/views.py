@@ -18,6 +18,7 @@ from sagacity.core.events import (
     EventKind,
     Failed,
     Finished,
+    Heartbeat,
     NodeEvent,
     Started,
     StartRequested,
@@ -56,6 +57,8 @@ class NodeView:
     it waits for a retry, `retry_at_ms` says when that is due, and the error is the last one.
     `waits_for` is what it waits for in the coordinator (a slot, a limit, an attempt that
     lingers), in words; only the coordinator's own process knows.
+    `heartbeat` is the last detail that its attempts have told, and `heartbeat_ms` when the last
+    heartbeat was that is in the log.
     """
 
     path: str
@@ -76,6 +79,8 @@ class NodeView:
     undo_ended_ms: int | None = None
     retry_at_ms: int | None = None
     waits_for: str = ""
+    heartbeat: Any = None
+    heartbeat_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +203,7 @@ def nodes_of(state: SagaState, log: Sequence[LoggedEvent]) -> tuple[NodeView, ..
         last = last_try(state, index)
         if last is not None:
             (undo_errors if last.undo else errors)[last.node] = last
+    heartbeats = state.heartbeats or {}
     views: list[NodeView] = []
     visible: dict[tuple[int, ...], tuple[str, ...]] = {}  # a wide stage shares its parents
     for index, path in enumerate(dag.paths):
@@ -223,6 +229,7 @@ def nodes_of(state: SagaState, log: Sequence[LoggedEvent]) -> tuple[NodeView, ..
                 running=index in state.in_flight,
                 depends_on=visible[parents],
                 retry_at_ms=_retry_at(state, index),
+                heartbeat=shown(heartbeats[index]) if index in heartbeats else None,
                 **times.get(index, {}),
             )
         )
@@ -266,6 +273,8 @@ def _data(event: Event) -> Any:
             return {**_error_data(error), "retry_at_ms": retry_at_ms}
         case UndoFailed(error=error):
             return _error_data(error)
+        case Heartbeat(detail=detail):
+            return None if detail is None else shown(detail)
         case UndoFinished(how=how):
             return how.value
         case Adopted(owner=owner, missing=missing) if missing:
@@ -306,6 +315,7 @@ def _error_data(error: ErrorRecord) -> dict[str, Any]:
 
 _TIME_OF: Mapping[EventKind, str] = {
     EventKind.STARTED: "started_ms",
+    EventKind.HEARTBEAT: "heartbeat_ms",
     EventKind.SUCCEEDED: "ended_ms",
     EventKind.FAILED: "ended_ms",
     EventKind.UNDO_STARTED: "undo_started_ms",

@@ -30,10 +30,10 @@ from sagacity.core.events import (
     UndoFinished,
 )
 from sagacity.core.values import encode, within
-from sagacity.engine.calling import TimedOutError
 from sagacity.engine.injection import INJECTED
 from sagacity.engine.retrying import retry_at_ms, retry_policy
 from sagacity.engine.system import chance
+from sagacity.engine.watch import CutOffError
 from sagacity.errors import ActionFailed, InputMismatch, NoSuchInput, ValueNotStorable
 from sagacity.errors import UndoFailed as UndoFailedError
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from sagacity.core.values import Json
     from sagacity.engine.calling import Caller
     from sagacity.engine.clock import Clock
+    from sagacity.engine.heartbeats import Pulse
     from sagacity.engine.injection import Faults
 
 log: Final = logging.getLogger("sagacity")
@@ -90,9 +91,20 @@ class Trying(Protocol):
         """Whether the coordinator itself has cancelled the attempt of `node`."""
         ...
 
+    def pulse(self, node: int, attempt: int, *, undo: bool) -> Pulse:
+        """Return what hears the heartbeats of an attempt; called by any thread."""
+        ...
+
     def runs_in(self, task: asyncio.Task[Any] | None) -> bool:
         """Whether `task` is one of this saga's."""
         ...
+
+
+class Limits(NamedTuple):
+    """How many seconds a call may take, and be silent."""
+
+    seconds: float | None
+    silence: float | None
 
 
 class Trial(NamedTuple):
@@ -151,22 +163,25 @@ class Attempts:
         seconds = state.dag.nodes[node].timeout or action.timeout
         result: Any = None
         try:
-            if seconds is None and not action.do_blocks and repeat == 1:  # the commonest
+            if (  # the commonest
+                seconds is None and not action.do_blocks and repeat == 1 and not action.heartbeat
+            ):
                 result = await action.do(context, **arguments)
             else:
                 call = partial(action.do, context, **arguments)
                 for last in range(repeat):
                     if last:  # injected: those before may have had their effect
                         before = Effect.NONE if action.atomic else Effect.POSSIBLE
-                    result = await self._call(seconds, action.do_blocks, call)
+                    limits = Limits(seconds, action.heartbeat)
+                    result = await self._call(context, limits, action.do_blocks, call)
         except ActionFailed as error:
             trial = Trial(saga, node, action, context, began_ms)
             return await self._failed(trial, ErrorKind.ACTION_FAILED, error, before)
-        except TimedOutError as error:
+        except CutOffError as error:
             if error.lingering is not None:
                 saga.lingers(node, error.lingering)
             trial = Trial(saga, node, action, context, began_ms)
-            return await self._failed(trial, ErrorKind.TIMED_OUT, error, Effect.POSSIBLE)
+            return await self._failed(trial, error.kind, error, Effect.POSSIBLE)
         except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
             _pass_on_cancellation(error, saga, node)
             effect = Effect.NONE if action.atomic else Effect.POSSIBLE
@@ -216,29 +231,38 @@ class Attempts:
         call = partial(undo, context, *arguments)
         try:
             for _ in range(repeat):
-                await self._call(action.undo_timeout, action.undo_blocks, call)
+                limits = Limits(action.undo_timeout, action.undo_heartbeat)
+                await self._call(context, limits, action.undo_blocks, call)
         except UndoFailedError as error:
-            state.remember_begin(node, undo=True, time_ms=began_ms)
+            _remember(trial)
             return UndoFailed(node, error_record(ErrorKind.ACTION_FAILED, error))
-        except TimedOutError as error:
+        except CutOffError as error:
             if error.lingering is not None:
                 saga.lingers(node, error.lingering)
-            return await self._undo_failed(trial, ErrorKind.TIMED_OUT, error)
+            return await self._undo_failed(trial, error.kind, error)
         except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
             _pass_on_cancellation(error, saga, node)
             return await self._undo_failed(trial, ErrorKind.EXCEPTION, error)
         return UndoFinished(node, How.UNDONE)
 
-    async def _call(self, seconds: float | None, blocks: bool, call: Callable[[], Any]) -> Any:  # noqa: FBT001
-        if seconds is not None:
-            return await self._caller.within(seconds, call, blocks=blocks)
-        return await (self._caller.in_thread(call) if blocks else call())
+    async def _call(
+        self,
+        context: Context[Any],
+        limits: Limits,
+        blocks: bool,  # noqa: FBT001
+        call: Callable[[], Any],
+    ) -> Any:
+        seconds, silence = limits
+        if seconds is None and silence is None:
+            return await (self._caller.in_thread(call) if blocks else call())
+        pulse = None if silence is None else context.pulse
+        return await self._caller.within(seconds, call, blocks=blocks, silence=silence, pulse=pulse)
 
     async def _failed(
         self, trial: Trial, kind: ErrorKind, error: BaseException, effect: Effect
     ) -> AttemptFailed | Failed:
         node, record = trial.node, error_record(kind, error)
-        trial.saga.state.remember_begin(node, undo=False, time_ms=trial.began_ms)
+        _remember(trial)
         policy = retry_policy(trial.saga.state, node, trial.action, effect)
         at_ms = self._retry_at_ms(trial, policy, error)
         if at_ms is None or (policy.gone and await self._is_gone(trial, policy.gone)):
@@ -249,7 +273,7 @@ class Attempts:
         self, trial: Trial, kind: ErrorKind, error: BaseException
     ) -> UndoFinished | UndoAttemptFailed | UndoFailed:
         node, record, policy = trial.node, error_record(kind, error), trial.action.undo_retry
-        trial.saga.state.remember_begin(node, undo=True, time_ms=trial.began_ms)
+        _remember(trial)
         if policy.gone and await self._is_gone(trial, policy.gone):
             return UndoFinished(node, How.GONE)
         at_ms = self._retry_at_ms(trial, policy, error)
@@ -270,6 +294,14 @@ class Attempts:
     def _retry_at_ms(self, trial: Trial, policy: Retry, error: BaseException) -> int | None:
         state, now_ms = trial.saga.state, self._clock.now_ms()
         return retry_at_ms(state, trial.node, policy, error, now_ms=now_ms, chance=chance())
+
+
+def _remember(trial: Trial) -> None:
+    """Keep of an attempt that has failed what the next one is told."""
+    undo = trial.context.is_undo
+    trial.saga.state.remember_begin(trial.node, undo=undo, time_ms=trial.began_ms)
+    if trial.context.has_pulse:
+        trial.context.pulse.tell()
 
 
 def _pass_on_cancellation(error: BaseException, saga: Trying, node: int) -> None:

@@ -12,19 +12,14 @@ import contextvars
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
+from sagacity.engine.watch import Watch
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor, Future
 
     from sagacity.engine.clock import Clock
-
-
-class TimedOutError(Exception):
-    """Ours: the call took longer than it may. `lingering` is its end, None if it has ended."""
-
-    def __init__(self, seconds: float, lingering: asyncio.Future[Any] | None) -> None:
-        self.lingering: Final = lingering
-        super().__init__(f"it took longer than {seconds:g} s")
+    from sagacity.engine.heartbeats import Pulse
 
 
 class Caller:
@@ -42,40 +37,47 @@ class Caller:
         """
         return await _result(asyncio.wrap_future(self._submit(call)))
 
-    async def within(self, seconds: float, call: Callable[[], Any], *, blocks: bool) -> Any:
-        """Make a call, and wait for at most so many seconds.
+    async def within(
+        self,
+        seconds: float | None,
+        call: Callable[[], Any],
+        *,
+        blocks: bool,
+        silence: float | None = None,
+        pulse: Pulse | None = None,
+    ) -> Any:
+        """Make a call, and wait for at most so many seconds, or so long without a heartbeat.
 
         Raises:
-            TimedOutError: it took longer.
+            CutOffError: it took longer.
             Whatever the call raises.
         """
         loop = asyncio.get_running_loop()
+        watch = Watch(self._clock, seconds, silence, pulse)
         job: Future[Any] | None = None
         if blocks:
             job = self._submit(call)
             running: asyncio.Future[Any] = asyncio.wrap_future(job)
         else:
             running = loop.create_task(_caught(call))
-        expired: asyncio.Future[None] = loop.create_future()
-        alarm = self._clock.call_at(
-            self._clock.now_ms() + round(seconds * 1_000),
-            lambda: None if expired.done() else expired.set_result(None),
-        )
+        watch.start()
         try:
-            await asyncio.wait((running, expired), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((running, watch.expired), return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             if job is None:
                 running.cancel()
                 await asyncio.wait((running,))
             raise
         finally:
-            alarm.cancel()
+            watch.stop()
         if running.done():
             return await _result(running)
         running.add_done_callback(_forget)
         if job is None or job.cancel():  # the latter: it has not begun
             running.cancel()
-        raise TimedOutError(seconds, None if running.done() else running)
+        error = watch.expired.result()
+        error.lingering = None if running.done() else running
+        raise error
 
     def _submit(self, call: Callable[[], Any]) -> Future[Any]:
         variables = contextvars.copy_context()

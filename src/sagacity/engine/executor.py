@@ -27,6 +27,7 @@ from sagacity.core.events import (
     Started,
     Succeeded,
     UndoFailed,
+    UndoFinished,
     UndoStarted,
     Unwinding,
 )
@@ -47,6 +48,7 @@ from sagacity.engine.concluding import conclusion, with_output
 from sagacity.engine.control import decision_of, events_of
 from sagacity.engine.flights import Flights
 from sagacity.engine.hearing import Hearing
+from sagacity.engine.heartbeats import Heartbeats, Pulse
 from sagacity.engine.journal import Journal
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from sagacity.engine.slots import Slots
     from sagacity.engine.tasks import TaskSet
 
+_GOOD: Final = (Succeeded, UndoFinished)
 _CUT_SHORT: Final = ErrorRecord(ErrorKind.CANCELLED, "cut short because the saga unwinds")
 
 
@@ -183,13 +186,19 @@ class Execution:
 
         It fails as `decision_of` does, and with `AtRestError` if the saga does not run any more.
         """
+        answer = self._listen().ask(request)
+        self._have_news()
+        return answer
+
+    def _listen(self) -> Hearing:
         if self._hearing is None:
             self._hearing = Hearing(self.journal, self._take_request)
-        answer = self._hearing.ask(request)
+        return self._hearing
+
+    def _have_news(self) -> None:
         if self._is_alone:
-            self._hearing.answer_aside(self._env.tasks)
+            self._listen().answer_aside(self._env.tasks)
         self._wake_up()
-        return answer
 
     def cut(self) -> None:
         """Know that what cancels the tasks of this saga from now on is the coordinator."""
@@ -245,6 +254,20 @@ class Execution:
             self._flights.cut_short()
 
     # -- what an attempt asks -------------------------------------------------
+
+    def pulse(self, node: int, attempt: int, *, undo: bool) -> Pulse:
+        """Return what hears the heartbeats of an attempt; called by any thread."""
+        env = self._env
+        return Pulse(self, node, attempt, undo=undo, clock=env.clock, loop=env.tasks.loop)
+
+    def hear_heartbeat(self, pulse: Pulse) -> None:
+        """Take a heartbeat, which is recorded at once or soon."""
+        if self.cuts(pulse.node):
+            return
+        hearing = self._listen()
+        if hearing.heartbeats is None:
+            hearing.heartbeats = Heartbeats(self.journal, self._env.clock, self._have_news)
+        hearing.heartbeats.hear(pulse)
 
     def cuts(self, node: int) -> bool:
         """Whether a cancellation of the attempt of `node` is the coordinator's doing."""
@@ -452,6 +475,8 @@ class Execution:
     def _take_outcome(self, command: Call, event: Event) -> None:
         node = command.node
         self._flights.land(node)
+        if self._hearing is not None and self._hearing.heartbeats is not None:
+            self._hearing.heartbeats.end(node, failed=not isinstance(event, _GOOD))
         if type(event) is Succeeded and node in self.state.dag.output_sources:
             event = with_output(self.state, event)
         self._record(event)

@@ -1,5 +1,7 @@
 """What people ask of one saga that runs, from the question to its being durable.
 
+Heartbeats of its attempts take the same way into the log; nobody waits for an answer.
+
     asked -> heard (recorded, or refused at once) -> told (durable), or refused (at rest)
 
 At most one append of a saga is in flight. So what is asked while an attempt keeps the
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sagacity.engine.heartbeats import Heartbeats
     from sagacity.engine.journal import Journal
     from sagacity.engine.requests import Request
     from sagacity.engine.tasks import TaskSet
@@ -26,7 +29,7 @@ class AtRestError(Exception):
 class Hearing:
     """Those who have asked something of one saga, and wait for the answer."""
 
-    __slots__ = ("_aside", "_heard", "_journal", "_take", "asked")
+    __slots__ = ("_aside", "_heard", "_journal", "_take", "asked", "heartbeats")
 
     def __init__(self, journal: Journal, take: Callable[[Request], bool]) -> None:
         """`take` records a request in `journal`, returns False if it changes nothing, or raises."""
@@ -36,6 +39,13 @@ class Hearing:
         """What nobody has looked at yet."""
         self._heard: list[asyncio.Future[bool]] = []
         self._aside: asyncio.Task[None] | None = None
+        self.heartbeats: Heartbeats | None = None
+        """Of its attempts, once there was one."""
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something is to be recorded."""
+        return bool(self.asked) or (self.heartbeats is not None and bool(self.heartbeats.ready))
 
     def ask(self, request: Request) -> asyncio.Future[bool]:
         """Return what is done when the answer is durable."""
@@ -44,7 +54,9 @@ class Hearing:
         return answer
 
     def hear(self) -> None:
-        """Record what is asked."""
+        """Record what is asked, and heartbeats."""
+        if self.heartbeats is not None:
+            self.heartbeats.record()
         while self.asked:
             request, answer = self.asked.pop(0)
             try:
@@ -69,10 +81,15 @@ class Hearing:
             _settle(answer, AtRestError())
         self._heard.clear()
         self.asked.clear()
+        if self.heartbeats is not None:
+            self.heartbeats.stop()
 
     def answer_aside(self, tasks: TaskSet) -> None:
         """Answer in a task of its own what is asked, until `until_answered`."""
-        if self._aside is None or self._aside.done():
+        aside = self._aside
+        if aside is not None and aside.done() and (aside.cancelled() or aside.exception()):
+            self.refuse()  # who waits for it hears why
+        elif aside is None or aside.done():
             self._aside = tasks.spawn(self._answer())
 
     async def until_answered(self) -> None:
@@ -83,7 +100,7 @@ class Hearing:
 
     async def _answer(self) -> None:
         try:
-            while self.asked:
+            while self.has_news:
                 self.hear()
                 if self._journal.pending:
                     await self._journal.commit()

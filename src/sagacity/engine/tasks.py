@@ -19,14 +19,14 @@ class TaskSet:
 
     def __init__(self) -> None:
         """Begin empty, on the running loop."""
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def spawn(
         self, work: Coroutine[Any, Any, None], *, name: str | None = None
     ) -> asyncio.Task[None]:
         """Run `work` as a task. It must report its own errors."""
-        task = self._loop.create_task(work, name=name)
+        task = self.loop.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

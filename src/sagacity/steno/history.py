@@ -20,6 +20,7 @@ from sagacity.core.events import (
     EventKind,
     Failed,
     Finished,
+    Heartbeat,
     Started,
     StartRequested,
     Succeeded,
@@ -99,7 +100,7 @@ def _told(state: SagaState, event: Event) -> Iterator[StenoEvent]:
             yield StenoEvent(node, event.kind)
         case Created() | StartRequested() | Adopted() | Unwinding() | Finished():
             pass
-        case AttemptFailed() | UndoAttemptFailed() | Decided():
+        case AttemptFailed() | UndoAttemptFailed() | Heartbeat() | Decided():
             pass  # to Steno the node is at it all the while
 
 

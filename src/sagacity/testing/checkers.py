@@ -27,6 +27,7 @@ from sagacity.core.events import (
     Failed,
     FinalState,
     Finished,
+    Heartbeat,
     How,
     Started,
     StartRequested,
@@ -174,6 +175,9 @@ class _Case(Facts):
         match event:
             case Started():
                 self._hear_start(event)
+            case Heartbeat():
+                if node not in self.doing and node not in self.undoing:
+                    self.violates(10, "a heartbeat without an attempt in flight", node)
             case AttemptFailed():
                 self._hear_retry(event)
             case Succeeded():
