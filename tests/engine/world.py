@@ -105,6 +105,8 @@ class PlainAction:
     undo_expected: float | None = None
     heartbeat: float | None = None
     undo_heartbeat: float | None = None
+    isolated: bool = False
+    process_deps: Callable[[], Any] | None = None
     do_blocks: bool = False
     undo_blocks: bool = False
 

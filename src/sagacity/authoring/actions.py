@@ -50,7 +50,9 @@ class DeclaredAction(Generic[P, R]):
         if self._typed is None:
             signature = read_signature(self._function, self._names, takes_context=True)
             undo = None if self._undo is None else read_undo(self._undo, signature)
-            self._typed = typed_action(self._function, self._options, signature, undo, self._names)
+            self._typed = typed_action(
+                self._function, self._options, signature, undo, self._names, declared=self
+            )
         return self._typed
 
     def node(self, *args: P.args, **kwargs: P.kwargs) -> R:

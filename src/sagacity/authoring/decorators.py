@@ -13,6 +13,7 @@ from sagacity.authoring.saga_options import SagaOptions
 from sagacity.authoring.sagas import Saga
 from sagacity.authoring.typed_action import ActionOptions
 from sagacity.core.actions import is_async
+from sagacity.core.isolation import THREAD, check_isolation
 from sagacity.core.limits import check_limit, split_key
 from sagacity.core.policies import ONCE, PATIENT, Retry, check_timeout
 
@@ -42,6 +43,8 @@ class ActionDecorator:
     undo_expected: float | None
     heartbeat: float | None
     undo_heartbeat: float | None
+    isolation: str
+    process_deps: Callable[[], Any] | None
     label: str
 
     # An async function is a plain one that returns a coroutine: the first that fits is meant.
@@ -76,6 +79,8 @@ class ActionDecorator:
             undo_expected=self.undo_expected,
             heartbeat=self.heartbeat,
             undo_heartbeat=self.undo_heartbeat,
+            isolation=self.isolation,
+            process_deps=self.process_deps,
         )
         declared: DeclaredAction[..., Any]
         if is_async(function):
@@ -109,6 +114,8 @@ def action(
     undo_expected: float | None = None,
     heartbeat: float | None = None,
     undo_heartbeat: float | None = None,
+    isolation: Literal["thread", "process"] = "thread",
+    process_deps: Callable[[], Any] | None = None,
     label: str = "",
 ) -> ActionDecorator: ...
 def action(
@@ -130,6 +137,8 @@ def action(
     undo_expected: float | None = None,
     heartbeat: float | None = None,
     undo_heartbeat: float | None = None,
+    isolation: str = THREAD,
+    process_deps: Callable[[], Any] | None = None,
     label: str = "",
 ) -> Any:
     """Declare a function an action: `async def` or `def`, its first parameter the context.
@@ -155,6 +164,9 @@ def action(
       docs/operations.md).
     * `heartbeat`, `undo_heartbeat`: seconds that an attempt may go without `ctx.heartbeat()`;
       then it is ended as one that takes too long.
+    * `isolation="process"`: a plain function (and its undo) is called in a process of its own,
+      which is killed when the attempt is given up, and can die without harm. `process_deps`
+      makes `ctx.deps` there; both must be at the top level of modules.
     * `label`: of its nodes, for people.
 
     What is wrong with the function or its undo is told by the saga that uses it.
@@ -174,6 +186,7 @@ def action(
     check_timeout("undo_expected", undo_expected)
     check_timeout("heartbeat", heartbeat)
     check_timeout("undo_heartbeat", undo_heartbeat)
+    check_isolation(isolation)
     decorator = ActionDecorator(
         name=name,
         version=version,
@@ -190,6 +203,8 @@ def action(
         undo_expected=undo_expected,
         heartbeat=heartbeat,
         undo_heartbeat=undo_heartbeat,
+        isolation=isolation,
+        process_deps=process_deps,
         label=label,
     )
     if function is None:

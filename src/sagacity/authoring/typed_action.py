@@ -17,6 +17,7 @@ from sagacity.authoring.signatures import REQUIRED, Signature
 from sagacity.authoring.undoing import Undo
 from sagacity.core.actions import is_async
 from sagacity.core.bindings import FieldPath
+from sagacity.core.isolation import NOT_FOR_COROUTINES, PROCESS, check_found
 from sagacity.core.nodes import Undoing
 from sagacity.core.paths import MAX_NAME_CHARS
 from sagacity.core.policies import Retry
@@ -46,6 +47,8 @@ class ActionOptions:
     undo_expected: float | None
     heartbeat: float | None
     undo_heartbeat: float | None
+    isolation: str
+    process_deps: Callable[[], Any] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -66,6 +69,8 @@ class TypedAction:
     undo_expected: float | None
     heartbeat: float | None
     undo_heartbeat: float | None
+    isolation: str
+    process_deps: Callable[[], Any] | None
     do: Callable[..., Any]
     undo: Callable[..., Any] | None
     do_blocks: bool
@@ -79,6 +84,11 @@ class TypedAction:
     _decoders: Mapping[str, Callable[[Json], Any]]
     _required: frozenset[str]
     _undo: Undo | None = field(default=None)
+
+    @property
+    def isolated(self) -> bool:
+        """Whether plain functions are called in a process of their own."""
+        return self.isolation == PROCESS
 
     def __repr__(self) -> str:
         return f'<action "{self.name}" version {self.version}>'
@@ -150,9 +160,16 @@ def typed_action(
     signature: Signature,
     undo: Undo | None,
     names: Names,
+    *,
+    declared: object,
 ) -> TypedAction:
-    """Put an action together; what is wrong with it is in `flaws`."""
+    """Put an action together; what is wrong with it is in `flaws`.
+
+    `declared` is what has the name of the function now.
+    """
     undoing, contract_flaws, undo_flaws = _contract(options, undo)
+    if options.isolation == PROCESS:
+        contract_flaws += _isolation_flaws(function, options, declared)
     if not 1 <= len(options.name) <= MAX_NAME_CHARS:
         contract_flaws.append(Flaw(f"an action's name has 1 to {MAX_NAME_CHARS} characters"))
     parameters = signature.parameters.values()
@@ -175,6 +192,8 @@ def typed_action(
         undo_expected=options.undo_expected,
         heartbeat=options.heartbeat,
         undo_heartbeat=options.undo_heartbeat,
+        isolation=options.isolation,
+        process_deps=options.process_deps,
         do=function,
         undo=None if undo is None else undo.call,
         do_blocks=not is_async(function),
@@ -198,6 +217,24 @@ def typed_action(
         _required=frozenset(each.name for each in parameters if each.default is REQUIRED),
         _undo=undo,
     )
+
+
+def _isolation_flaws(
+    function: Callable[..., Any], options: ActionOptions, declared: object
+) -> list[Flaw]:
+    if is_async(function):
+        return [Flaw(NOT_FOR_COROUTINES)]
+    flaws: list[Flaw] = []
+    for what, it, instead in (
+        ('isolation="process"', function, declared),
+        ("process_deps=", options.process_deps, options.process_deps),
+    ):
+        try:
+            if it is not None:
+                check_found(it, instead=instead)
+        except ValueError as error:
+            flaws.append(Flaw(f"{what}: a new process cannot find it: {error}"))
+    return flaws
 
 
 _SAYS_WHICH: Final = (

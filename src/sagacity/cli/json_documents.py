@@ -37,7 +37,8 @@ class NodeErrorDocument:
     undo: Annotated[bool, "whether its undo failed, not its action"]
     kind: Annotated[
         str,
-        "action_failed, exception, injected, input, output, cancelled, timed_out or heartbeat_lost",
+        "action_failed, exception, injected, input, output, cancelled, timed_out, "
+        "heartbeat_lost or process_died",
     ]
     message: Annotated[str, "as the code said it"]
     data: Annotated[Any, "what the author attached"]

@@ -12,6 +12,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sagacity.core.isolation import (
+    NOT_FOR_COROUTINES,
+    PROCESS,
+    THREAD,
+    check_found,
+    check_isolation,
+)
 from sagacity.core.masking import revived
 from sagacity.core.nodes import NodeKind, Undoing
 from sagacity.core.paths import MAX_NAME_CHARS
@@ -120,6 +127,16 @@ class Action(Protocol):
         """Whether the undo is a plain function."""
         ...
 
+    @property
+    def isolated(self) -> bool:
+        """Whether plain functions are called in a process of their own, and not in a thread."""
+        ...
+
+    @property
+    def process_deps(self) -> Callable[[], Any] | None:
+        """What makes `ctx.deps` in such a process."""
+        ...
+
     def do_arguments(self, inputs: Mapping[str, Json]) -> Mapping[str, Any]:
         """Turn stored inputs into the keyword arguments of the do.
 
@@ -158,8 +175,8 @@ class ActionFunc:
     history tells, unless it is said). `no_undo` is as in `@action`, for one without an undo.
 
     Raises:
-        ValueError: a number of seconds is not above 0, or `no_undo` is said of one that has an
-            undo.
+        ValueError: a number of seconds is not above 0, `no_undo` is said of one that has an
+            undo, or the functions cannot run in a process of their own, and shall.
     """
 
     name: str
@@ -177,6 +194,9 @@ class ActionFunc:
     heartbeat: float | None = None
     undo_heartbeat: float | None = None
     limit_key: FieldPath | None = field(init=False, default=None)
+    isolation: str = THREAD
+    process_deps: Callable[[], Any] | None = None
+    isolated: bool = field(init=False)
     atomic: bool = field(init=False, default=True)
     undoing: Undoing = field(init=False)
     do_blocks: bool = field(init=False)
@@ -196,6 +216,17 @@ class ActionFunc:
             put(self, "undo", _take_nothing_back)
         put(self, "do_blocks", not is_async(self.do))
         put(self, "undo_blocks", not is_async(self.undo))
+        put(self, "isolated", self.isolation == PROCESS)
+        check_isolation(self.isolation)
+        if self.isolated:
+            self._check_places()
+
+    def _check_places(self) -> None:
+        if not self.do_blocks:
+            raise ValueError(f'action "{self.name}": {NOT_FOR_COROUTINES}')
+        for function in (self.do, self.undo if self.undo_blocks else None, self.process_deps):
+            if function is not None:
+                check_found(function, instead=function)
 
     def _contract(self) -> Undoing:
         if self.no_undo not in _NO_UNDO:

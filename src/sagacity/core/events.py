@@ -56,6 +56,7 @@ class ErrorKind(StrEnum):
     OUTPUT = "output"  # the result cannot be stored
     CANCELLED = "cancelled"  # the attempt was cut short
     TIMED_OUT = "timed_out"  # the attempt took longer than it may
+    PROCESS_DIED = "process_died"  # the process of the attempt ended without an answer
     HEARTBEAT_LOST = "heartbeat_lost"  # the attempt was silent for longer than it may
 
 

@@ -77,6 +77,10 @@ class Retry:
         if self.on is None:
             return True
         on: Any = self.on
+        names = getattr(error, "class_names", None)  # of one that was raised in another process
+        if names is not None and isinstance(on, tuple | type):
+            classes = cast("tuple[type, ...]", on if isinstance(on, tuple) else (on,))
+            return any(f"{each.__module__}.{each.__qualname__}" in names for each in classes)
         return isinstance(error, on) if isinstance(on, tuple | type) else bool(on(error))
 
     def delay_ms(self, failed: int, chance: float) -> int:

@@ -30,6 +30,7 @@ from sagacity.core.events import (
     UndoFinished,
 )
 from sagacity.core.values import encode, within
+from sagacity.engine.apart import Apart, Elsewhere, output_of
 from sagacity.engine.injection import INJECTED
 from sagacity.engine.retrying import retry_at_ms, retry_policy
 from sagacity.engine.system import chance
@@ -127,6 +128,10 @@ class Attempts:
         self._clock: Final = clock
         self._max_value_bytes: Final = max_value_bytes
 
+    async def close(self) -> None:
+        """Let go of what calls are made in."""
+        await self._caller.close()
+
     async def run_do(
         self, saga: Trying, node: int, number: int, action: Action, began_ms: int
     ) -> Succeeded | AttemptFailed | Failed:
@@ -162,17 +167,20 @@ class Attempts:
         )
         seconds = state.dag.nodes[node].timeout or action.timeout
         result: Any = None
+        store: Callable[[Any], Json] = action.encode_output
         try:
             if (  # the commonest
                 seconds is None and not action.do_blocks and repeat == 1 and not action.heartbeat
             ):
                 result = await action.do(context, **arguments)
             else:
-                call = partial(action.do, context, **arguments)
+                limits = Limits(seconds, action.heartbeat)
+                call: Callable[[], Any] | Apart = partial(action.do, context, **arguments)
+                if action.isolated:
+                    call, store = Apart(action, context, state.inputs(node), None), output_of
                 for last in range(repeat):
                     if last:  # injected: those before may have had their effect
                         before = Effect.NONE if action.atomic else Effect.POSSIBLE
-                    limits = Limits(seconds, action.heartbeat)
                     result = await self._call(context, limits, action.do_blocks, call)
         except ActionFailed as error:
             trial = Trial(saga, node, action, context, began_ms)
@@ -190,7 +198,7 @@ class Attempts:
             trial = Trial(saga, node, action, context, began_ms)
             return await self._failed(trial, kind, error, effect)
         try:
-            return Succeeded(node, within(action.encode_output(result), self._max_value_bytes))
+            return Succeeded(node, within(store(result), self._max_value_bytes))
         except BaseException as error:  # noqa: BLE001 - a border: serialisers are user code too
             trial = Trial(saga, node, action, context, began_ms)
             return await self._failed(trial, ErrorKind.OUTPUT, error, Effect.POSSIBLE)
@@ -228,7 +236,9 @@ class Attempts:
             began_ms=began_ms,
         )
         trial = Trial(saga, node, action, context, began_ms)
-        call = partial(undo, context, *arguments)
+        call: Callable[[], Any] | Apart = partial(undo, context, *arguments)
+        if action.isolated and action.undo_blocks:
+            call = Apart(action, context, state.inputs(node), output)
         try:
             for _ in range(repeat):
                 limits = Limits(action.undo_timeout, action.undo_heartbeat)
@@ -250,9 +260,12 @@ class Attempts:
         context: Context[Any],
         limits: Limits,
         blocks: bool,  # noqa: FBT001
-        call: Callable[[], Any],
+        call: Callable[[], Any] | Apart,
     ) -> Any:
         seconds, silence = limits
+        if isinstance(call, Apart):
+            pulse = context.pulse
+            return await self._caller.in_process(seconds, call, silence=silence, pulse=pulse)
         if seconds is None and silence is None:
             return await (self._caller.in_thread(call) if blocks else call())
         pulse = None if silence is None else context.pulse
@@ -335,6 +348,8 @@ async def uncancel(task: asyncio.Task[Any]) -> None:
 
 def error_record(kind: ErrorKind, error: BaseException) -> ErrorRecord:
     """Return what is stored of `error`: storable and bounded, whatever it is."""
+    if isinstance(error, Elsewhere):
+        return error.record_as(kind)  # made by this function, in another process
     reported = error if isinstance(error, ActionFailed | UndoFailedError) else None
     try:
         # Joined, so that what comes of it is a plain text, whatever class it had.

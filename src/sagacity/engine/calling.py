@@ -1,4 +1,4 @@
-"""Calls the user's code: in the event loop or in a thread, for as long as it may take.
+"""Calls the user's code: in the event loop, in a thread or in a process, for as long as it may.
 
 What has taken too long is told to stop and is not waited for: a coroutine can swallow
 its cancellation, and a thread cannot be stopped at all. It lingers, and whoever asked
@@ -10,14 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from sagacity.engine.apart import raise_failure
+from sagacity.engine.processes import Processes
 from sagacity.engine.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor, Future
 
+    from sagacity.engine.apart import Apart
     from sagacity.engine.clock import Clock
     from sagacity.engine.heartbeats import Pulse
 
@@ -29,6 +33,7 @@ class Caller:
         """Functions that block run in `threads`."""
         self._threads: Final = threads
         self._clock: Final = clock
+        self._processes: Final = Processes()
 
     async def in_thread(self, call: Callable[[], Any]) -> Any:
         """Make a call that blocks, and wait for it.
@@ -52,32 +57,36 @@ class Caller:
             CutOffError: it took longer.
             Whatever the call raises.
         """
-        loop = asyncio.get_running_loop()
         watch = Watch(self._clock, seconds, silence, pulse)
         job: Future[Any] | None = None
         if blocks:
             job = self._submit(call)
             running: asyncio.Future[Any] = asyncio.wrap_future(job)
         else:
-            running = loop.create_task(_caught(call))
+            running = asyncio.get_running_loop().create_task(_caught(call))
         watch.start()
-        try:
-            await asyncio.wait((running, watch.expired), return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            if job is None:
-                running.cancel()
-                await asyncio.wait((running,))
-            raise
-        finally:
-            watch.stop()
-        if running.done():
-            return await _result(running)
-        running.add_done_callback(_forget)
-        if job is None or job.cancel():  # the latter: it has not begun
-            running.cancel()
-        error = watch.expired.result()
-        error.lingering = None if running.done() else running
-        raise error
+        return await _watched(watch, running, job)
+
+    async def in_process(
+        self, seconds: float | None, apart: Apart, *, silence: float | None, pulse: Pulse | None
+    ) -> Any:
+        """Make a call in a child process; the time that a child needs to begin does not count.
+
+        Raises:
+            CutOffError: it took longer, and is killed; or its process ended.
+            Whatever the call raises.
+        """
+        watch = Watch(self._clock, seconds, silence, pulse)
+        call = partial(self._processes.call, apart, watch.start)
+        running = asyncio.get_running_loop().create_task(_caught(call))
+        answer = await _watched(watch, running, None)
+        raise_failure(answer)
+        return answer
+
+    async def close(self) -> None:
+        """Let go of the threads, and end all processes."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._processes.close()
 
     def _submit(self, call: Callable[[], Any]) -> Future[Any]:
         variables = contextvars.copy_context()
@@ -90,6 +99,27 @@ class Caller:
                 return None, error
 
         return self._threads.submit(work)
+
+
+async def _watched(watch: Watch, running: asyncio.Future[Any], job: Future[Any] | None) -> Any:
+    """Wait for a call; `job` is what runs of it in a thread."""
+    try:
+        await asyncio.wait((running, watch.expired), return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        if job is None:
+            running.cancel()
+            await asyncio.wait((running,))
+        raise
+    finally:
+        watch.stop()
+    if running.done():
+        return await _result(running)
+    running.add_done_callback(_forget)
+    if job is None or job.cancel():  # the latter: it has not begun
+        running.cancel()
+    error = watch.expired.result()
+    error.lingering = None if running.done() else running
+    raise error
 
 
 async def _caught(call: Callable[[], Any]) -> tuple[Any, BaseException | None]:

@@ -17,7 +17,7 @@ from sagacity.core.events import (
     UndoFinished,
     UndoStarted,
 )
-from sagacity.core.planner import Conclude, ConcludeUndo, GiveUp
+from sagacity.core.planner import Conclude, ConcludeUndo, GiveUp, RunAction, RunUndo
 from sagacity.core.values import NULL
 from sagacity.engine.injection import INJECTED
 from sagacity.errors import SagacityError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sagacity.engine.injection import Faults
 
 
+_CUT_SHORT: Final = ErrorRecord(ErrorKind.CANCELLED, "cut short because the saga unwinds")
 _INTERRUPTED: Final = ErrorRecord(
     ErrorKind.CANCELLED, "interrupted by the end of its coordinator, and the saga unwinds"
 )
@@ -53,6 +54,18 @@ def conclusion(
             return UndoStarted(node, attempt), UndoFailed(node, INJECTED)
         case _:
             return (UndoFinished(node, How.NOTHING),)
+
+
+def cut_short(node: int) -> Failed:
+    """Return the outcome of an attempt that the coordinator has cut short."""
+    return Failed(node, _CUT_SHORT, Effect.POSSIBLE)
+
+
+def lost(command: RunAction | RunUndo, error: ErrorRecord) -> Failed | UndoFailed:
+    """Return the outcome of an attempt that a mistake of the coordinator's has ended."""
+    if isinstance(command, RunAction):
+        return Failed(command.node, error, Effect.POSSIBLE)
+    return UndoFailed(command.node, error)
 
 
 def _value(state: SagaState, node: int) -> Succeeded | Failed:

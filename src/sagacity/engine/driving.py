@@ -110,7 +110,7 @@ class Driving:
         self.reserved: set[UUID] = set()
         """At rest, and about to be changed: nobody else may load them meanwhile."""
         self.waiters: Final = Waiters()
-        self._threads: Final = ThreadPoolExecutor(
+        threads = ThreadPoolExecutor(
             min(MAX_THREADS, capacity.max_actions), thread_name_prefix="sagacity-action"
         )
         self.tasks: Final = TaskSet()
@@ -118,7 +118,7 @@ class Driving:
         self._env: Final = Environment(
             actions=registry.by_name,
             slots=Slots(capacity.max_actions, capacity.undo_slots),
-            attempts=Attempts(deps, Caller(self._threads, clock), clock, capacity.max_value_bytes),
+            attempts=Attempts(deps, Caller(threads, clock), clock, capacity.max_value_bytes),
             clock=clock,
             tasks=self.tasks,
             may_sleep=self.places.may_sleep,
@@ -405,7 +405,7 @@ class Driving:
         except BaseException:
             self._drained = DrainReport(self._cut_all())  # who has no patience gets it now
             await self.tasks.stop(1.0)
-            self._dismiss()
+            await self._dismiss()
             raise
         cut_short: tuple[tuple[UUID, str], ...] = ()
         if not ended:
@@ -414,14 +414,14 @@ class Driving:
                 log.warning('saga %s: node "%s" was cut short by the shutdown', saga_id, node)
             if not await self.tasks.stop(1.0):
                 log.error("%d tasks did not stop when cancelled; left behind", len(self.tasks))
-        self._dismiss()
+        await self._dismiss()
         self._drained = DrainReport(cut_short)
         return self._drained
 
-    def _dismiss(self) -> None:
-        """Let go of who waits and of the threads."""
+    async def _dismiss(self) -> None:
+        """Let go of who waits, of the threads and of the processes."""
         self.waiters.fail_all(_closed())
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._env.attempts.close()
 
     def _cut_all(self) -> tuple[tuple[UUID, str], ...]:
         """Tell all executions that they are cancelled now; return what is in flight."""

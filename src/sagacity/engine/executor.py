@@ -19,15 +19,11 @@ from typing import TYPE_CHECKING, Any, Final
 from sagacity.core.dag import Siblings
 from sagacity.core.decisions import Verb
 from sagacity.core.events import (
-    Effect,
     ErrorKind,
-    ErrorRecord,
     Failed,
     Finished,
     Started,
     Succeeded,
-    UndoFailed,
-    UndoFinished,
     UndoStarted,
     Unwinding,
 )
@@ -44,7 +40,7 @@ from sagacity.core.planner import (
     plan,
 )
 from sagacity.engine.attempts import error_record, uncancel
-from sagacity.engine.concluding import conclusion, with_output
+from sagacity.engine.concluding import conclusion, cut_short, lost, with_output
 from sagacity.engine.control import decision_of, events_of
 from sagacity.engine.flights import Flights
 from sagacity.engine.hearing import Hearing
@@ -67,9 +63,6 @@ if TYPE_CHECKING:
     from sagacity.engine.requests import Request
     from sagacity.engine.slots import Slots
     from sagacity.engine.tasks import TaskSet
-
-_GOOD: Final = (Succeeded, UndoFinished)
-_CUT_SHORT: Final = ErrorRecord(ErrorKind.CANCELLED, "cut short because the saga unwinds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +185,8 @@ class Execution:
 
     def _listen(self) -> Hearing:
         if self._hearing is None:
-            self._hearing = Hearing(self.journal, self._take_request)
+            heartbeats = Heartbeats(self.journal, self._env.clock, self._have_news)
+            self._hearing = Hearing(self.journal, self._take_request, heartbeats)
         return self._hearing
 
     def _have_news(self) -> None:
@@ -262,12 +256,8 @@ class Execution:
 
     def hear_heartbeat(self, pulse: Pulse) -> None:
         """Take a heartbeat, which is recorded at once or soon."""
-        if self.cuts(pulse.node):
-            return
-        hearing = self._listen()
-        if hearing.heartbeats is None:
-            hearing.heartbeats = Heartbeats(self.journal, self._env.clock, self._have_news)
-        hearing.heartbeats.hear(pulse)
+        if not self.cuts(pulse.node):
+            self._listen().heartbeats.hear(pulse)
 
     def cuts(self, node: int) -> bool:
         """Whether a cancellation of the attempt of `node` is the coordinator's doing."""
@@ -441,11 +431,10 @@ class Execution:
 
     def _attempt(self, command: Call, began_ms: int) -> Coroutine[Any, Any, Event]:
         """Call what `command` says; `began_ms` is the time of its `started` in the log."""
-        node, attempts = command.node, self._env.attempts
-        forward = type(command) is RunAction
+        node, forward = command.node, type(command) is RunAction
         if command.attempt > 1:
             began_ms = self.state.first_began_ms(node, undo=not forward) or began_ms
-        run = attempts.run_do if forward else attempts.run_undo
+        run = self._env.attempts.run_do if forward else self._env.attempts.run_undo
         return run(self, node, command.attempt, self._flights.held[node], began_ms)
 
     async def _attempt_apart(self, command: Call, began_ms: int) -> None:
@@ -455,28 +444,23 @@ class Execution:
         except asyncio.CancelledError:
             if not self._flights.was_cut_short(node):
                 raise
-            event = Failed(node, _CUT_SHORT, Effect.POSSIBLE)
+            event = cut_short(node)
         except Exception as error:  # noqa: BLE001 - a mistake of ours must not hang the saga
-            lost = error_record(ErrorKind.EXCEPTION, error)
-            event = (
-                Failed(node, lost, Effect.POSSIBLE)
-                if isinstance(command, RunAction)
-                else UndoFailed(node, lost)
-            )
+            event = lost(command, error_record(ErrorKind.EXCEPTION, error))
         self._outcomes.append((command, event))
         self._wake_up()
 
     def _hear_of_end(self, command: Call, task: asyncio.Task[None]) -> None:
         """Give an outcome to an attempt that was cut short before its first step."""
         if task.cancelled() and self._flights.was_cut_short(command.node):
-            self._outcomes.append((command, Failed(command.node, _CUT_SHORT, Effect.POSSIBLE)))
+            self._outcomes.append((command, cut_short(command.node)))
             self._wake_up()
 
     def _take_outcome(self, command: Call, event: Event) -> None:
         node = command.node
         self._flights.land(node)
-        if self._hearing is not None and self._hearing.heartbeats is not None:
-            self._hearing.heartbeats.end(node, failed=not isinstance(event, _GOOD))
+        if self._hearing is not None:
+            self._hearing.heartbeats.end(node, event)
         if type(event) is Succeeded and node in self.state.dag.output_sources:
             event = with_output(self.state, event)
         self._record(event)

@@ -171,7 +171,8 @@ class Flights:
         """Cancel what may be cancelled: what is atomic or runs in a thread is waited for."""
         for node, task in self.tasks.items():
             action = self.held[node]
-            if not (action.atomic or action.do_blocks or task.done()):
+            in_thread = action.do_blocks and not action.isolated
+            if not (action.atomic or in_thread or task.done()):
                 self._cut_short.add(node)
                 task.cancel()
 

@@ -31,7 +31,9 @@ class Hearing:
 
     __slots__ = ("_aside", "_heard", "_journal", "_take", "asked", "heartbeats")
 
-    def __init__(self, journal: Journal, take: Callable[[Request], bool]) -> None:
+    def __init__(
+        self, journal: Journal, take: Callable[[Request], bool], heartbeats: Heartbeats
+    ) -> None:
         """`take` records a request in `journal`, returns False if it changes nothing, or raises."""
         self._journal: Final = journal
         self._take: Final = take
@@ -39,13 +41,13 @@ class Hearing:
         """What nobody has looked at yet."""
         self._heard: list[asyncio.Future[bool]] = []
         self._aside: asyncio.Task[None] | None = None
-        self.heartbeats: Heartbeats | None = None
-        """Of its attempts, once there was one."""
+        self.heartbeats: Final = heartbeats
+        """Of its attempts."""
 
     @property
     def has_news(self) -> bool:
         """Whether something is to be recorded."""
-        return bool(self.asked) or (self.heartbeats is not None and bool(self.heartbeats.ready))
+        return bool(self.asked) or bool(self.heartbeats.ready)
 
     def ask(self, request: Request) -> asyncio.Future[bool]:
         """Return what is done when the answer is durable."""
@@ -55,8 +57,7 @@ class Hearing:
 
     def hear(self) -> None:
         """Record what is asked, and heartbeats."""
-        if self.heartbeats is not None:
-            self.heartbeats.record()
+        self.heartbeats.record()
         while self.asked:
             request, answer = self.asked.pop(0)
             try:
@@ -81,8 +82,7 @@ class Hearing:
             _settle(answer, AtRestError())
         self._heard.clear()
         self.asked.clear()
-        if self.heartbeats is not None:
-            self.heartbeats.stop()
+        self.heartbeats.stop()
 
     def answer_aside(self, tasks: TaskSet) -> None:
         """Answer in a task of its own what is asked, until `until_answered`."""

@@ -14,13 +14,14 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from sagacity.core.events import Heartbeat
+from sagacity.core.events import Heartbeat, Succeeded, UndoFinished
 from sagacity.core.transitions import NodeStatus
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from sagacity.core.events import Event
     from sagacity.core.state import SagaState
     from sagacity.core.values import Json
     from sagacity.engine.clock import Alarm, Clock
@@ -146,8 +147,9 @@ class Heartbeats:
         for node in ready:
             self._record(node)
 
-    def end(self, node: int, *, failed: bool) -> None:
+    def end(self, node: int, outcome: Event) -> None:
         """The attempt of `node` has an outcome, about to be recorded: nothing of it waits on."""
+        failed = not isinstance(outcome, Succeeded | UndoFinished)
         alarm = self._alarms.pop(node, None)
         if alarm is not None:
             alarm.cancel()

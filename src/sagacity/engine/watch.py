@@ -37,6 +37,12 @@ class HeartbeatLostError(CutOffError):
     kind = ErrorKind.HEARTBEAT_LOST
 
 
+class ProcessDiedError(CutOffError):
+    """Ours: the process of the call ended, and nobody knows what the call was in the middle of."""
+
+    kind = ErrorKind.PROCESS_DIED
+
+
 class Watch:
     """How long a call may take (`seconds`) and be silent (`silence`); None: without end."""
 
