@@ -17,7 +17,7 @@ from sagacity.core.agenda import Direction
 from sagacity.core.events import Adopted
 from sagacity.engine.attempts import Attempts
 from sagacity.engine.calling import Caller
-from sagacity.engine.executor import Environment, Execution
+from sagacity.engine.executor import Execution
 from sagacity.engine.expectations import Expectations
 from sagacity.engine.handle import ending_of
 from sagacity.engine.hanging import Hanging
@@ -27,6 +27,7 @@ from sagacity.engine.journal import Ledger
 from sagacity.engine.observing import Observing
 from sagacity.engine.parking import park
 from sagacity.engine.places import Entrant, Places
+from sagacity.engine.reachable import Environment
 from sagacity.engine.slots import Slots
 from sagacity.engine.summaries import state_of_stored
 from sagacity.engine.tasks import TaskSet

@@ -11,13 +11,11 @@ cost tasks of their own.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sagacity.core.dag import Siblings
-from sagacity.core.decisions import Verb
 from sagacity.core.events import (
     ErrorKind,
     Failed,
@@ -41,69 +39,28 @@ from sagacity.core.planner import (
 )
 from sagacity.engine.attempts import error_record, uncancel
 from sagacity.engine.concluding import conclusion, cut_short, lost, with_output
-from sagacity.engine.control import decision_of, events_of
-from sagacity.engine.flights import Flights
-from sagacity.engine.hearing import Hearing
-from sagacity.engine.heartbeats import Heartbeats, Pulse
-from sagacity.engine.journal import Journal
+from sagacity.engine.reachable import Environment, Reachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from uuid import UUID
 
-    from sagacity.core.actions import Action
-    from sagacity.core.events import Decided, Event
+    from sagacity.core.events import Event
     from sagacity.core.state import SagaState
-    from sagacity.engine.attempts import Attempts
-    from sagacity.engine.clock import Clock
     from sagacity.engine.flights import Call, Granted
-    from sagacity.engine.hanging import Hanging
     from sagacity.engine.injection import Faults
-    from sagacity.engine.journal import Ledger
-    from sagacity.engine.requests import Request
-    from sagacity.engine.slots import Slots
-    from sagacity.engine.tasks import TaskSet
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """What the executions of one coordinator share."""
-
-    actions: Mapping[str, Action]
-    slots: Slots
-    attempts: Attempts
-    tasks: TaskSet
-    clock: Clock
-    ledger: Ledger
-    hanging: Hanging
-    may_sleep: Callable[[int], bool]
-    """Whether a saga with nothing to do before then (in ms) is let go until then."""
-
-
-class Execution:
+class Execution(Reachable):
     """One saga that this coordinator drives."""
 
     __slots__ = (
         "_draining",
         "_due",
-        "_env",
-        "_flights",
-        "_has_news",
-        "_hearing",
-        "_is_alone",
-        "_is_cut",
         "_outcomes",
         "_starting",
-        "_task",
-        "_wake",
-        "epoch",
         "faults",
-        "journal",
-        "labels",
-        "name",
-        "saga_id",
         "sleeps_until_ms",
-        "state",
     )
 
     def __init__(  # noqa: PLR0917
@@ -116,32 +73,16 @@ class Execution:
         labels: Mapping[str, str],
     ) -> None:
         """Take over the saga whose log adds up to `state`."""
-        self._env = env
-        self.saga_id: Final = saga_id
-        self.name: Final = name
-        self.labels: Final = labels
-        self.epoch: Final = epoch
-        self.state: Final = state
+        super().__init__(env, saga_id, name, epoch, state, labels)
         self.faults: Faults | None = None
-        self.journal: Final = Journal(env.ledger, saga_id, name, epoch, state)
-        self._flights: Final = Flights(env.slots, saga_id, state, self._wake_up)
         self._due: list[Call | Expire] = []
         """Those whose time has come."""
         self._starting: list[Call] = []
         """Decided, and to be run as soon as that is durable."""
         self._outcomes: list[tuple[Call, Event]] = []
-        self._hearing: Hearing | None = None
-        """What people ask, from when the first one does."""
-        self._is_alone = False
-        """Whether an attempt runs in this saga's own task."""
         self.sleeps_until_ms = 0
         """When to go on, if it was left with nothing to do before then."""
-        self._task: asyncio.Task[Any] | None = None
-        self._wake: asyncio.Future[None] | None = None
-        self._has_news = False
-        """Whether something has come that `_take_in` has not looked at."""
         self._draining = False
-        self._is_cut = False
 
     # -- what the coordinator calls -----------------------------------------
 
@@ -174,40 +115,6 @@ class Execution:
         self._draining = True
         self._wake_up()
 
-    def ask(self, request: Request) -> asyncio.Future[bool]:
-        """Ask for a decision; the future is done when it is durable (False: it changes nothing).
-
-        It fails as `decision_of` does, and with `AtRestError` if the saga does not run any more.
-        """
-        answer = self._listen().ask(request)
-        self._have_news()
-        return answer
-
-    def _listen(self) -> Hearing:
-        if self._hearing is None:
-            heartbeats = Heartbeats(self.journal, self._env.clock, self._have_news)
-            self._hearing = Hearing(self.journal, self._take_request, heartbeats)
-        return self._hearing
-
-    def _have_news(self) -> None:
-        if self._is_alone:
-            self._listen().answer_aside(self._env.tasks)
-        self._wake_up()
-
-    def cut(self) -> None:
-        """Know that what cancels the tasks of this saga from now on is the coordinator."""
-        self._is_cut = True
-
-    def in_flight(self) -> list[str]:
-        """Return the paths of the nodes whose attempts are running."""
-        return [self.state.dag.paths[node] for node in sorted(self.state.in_flight)]
-
-    def waits_for(self) -> dict[str, str]:
-        """Return what nodes wait for in this process before they can begin, by their paths."""
-        state = self.state
-        waits = self._flights.waits_for()
-        return {state.dag.paths[node]: waits[node] for node in sorted(waits.keys() & state.waiting)}
-
     async def run(self, first_append: asyncio.Future[None] | None = None) -> bool:
         """Drive the saga until it has ended or is stuck (True), or was drained or sleeps (False).
 
@@ -225,51 +132,6 @@ class Execution:
             return await self._drive()
         finally:
             self.give_up()
-
-    def give_up(self) -> None:
-        """Let go of all slots; what still runs was cancelled, or belongs to a lost saga."""
-        self._flights.give_up()
-        if self._hearing is not None:
-            self._hearing.refuse()
-
-    # -- what people ask --------------------------------------------------------
-
-    def _take_request(self, request: Request) -> bool:
-        decided = decision_of(self.state, self.saga_id, request, self._env.actions)
-        if decided is not None:
-            self.take_decision(decided)
-        return decided is not None
-
-    def take_decision(self, decided: Decided) -> None:
-        """Record a decision, with what follows from it at once."""
-        for event in events_of(self.state, decided):
-            self.journal.record(event)
-        if decided.verb == Verb.ABORT and self.state.dag.siblings is Siblings.CANCEL:
-            self._flights.cut_short()
-
-    # -- what an attempt asks -------------------------------------------------
-
-    def pulse(self, node: int, attempt: int, *, undo: bool) -> Pulse:
-        """Return what hears the heartbeats of an attempt; called by any thread."""
-        env = self._env
-        return Pulse(self, node, attempt, undo=undo, clock=env.clock, loop=env.tasks.loop)
-
-    def hear_heartbeat(self, pulse: Pulse) -> None:
-        """Take a heartbeat, which is recorded at once or soon."""
-        if not self.cuts(pulse.node):
-            self._listen().heartbeats.hear(pulse)
-
-    def cuts(self, node: int) -> bool:
-        """Whether a cancellation of the attempt of `node` is the coordinator's doing."""
-        return self._is_cut or self._flights.has_cancelled(node)
-
-    def lingers(self, node: int, end: asyncio.Future[Any]) -> None:
-        """Know that an attempt of `node` has been given up and still runs, until `end`."""
-        self._flights.linger(node, end)
-
-    def runs_in(self, task: asyncio.Task[Any] | None) -> bool:
-        """Whether `task` is one of this saga's."""
-        return task is not None and (task is self._task or task in self._flights.tasks.values())
 
     # -- the loop ------------------------------------------------------------
 
@@ -360,11 +222,6 @@ class Execution:
             await self._wake
         finally:
             self._wake = None
-
-    def _wake_up(self) -> None:
-        self._has_news = True
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
 
     # -- nodes ----------------------------------------------------------------
 
