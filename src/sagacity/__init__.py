@@ -27,6 +27,7 @@ from sagacity.errors import (
     NoSuchSaga,
     NotOwner,
     NotSteno,
+    PayloadUnreadable,
     SagaAbandoned,
     SagacityError,
     SagaEnded,
@@ -43,6 +44,7 @@ from sagacity.errors import (
     UndoFailed,
     ValueNotStorable,
 )
+from sagacity.ports.codec import PayloadCodec
 from sagacity.ports.observer import Notice, Observer, Recorded
 from sagacity.ports.store import SagaStore
 from sagacity.runtime import (
@@ -93,6 +95,8 @@ __all__ = [
     "Observer",
     "Outcome",
     "Page",
+    "PayloadCodec",
+    "PayloadUnreadable",
     "Plan",
     "PlannedCall",
     "Recorded",

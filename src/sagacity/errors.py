@@ -23,6 +23,7 @@
         |-- StoreBusy       another coordinator drives this store
         |-- StoreFull       no space; nothing was written, nothing acknowledged is lost
         |-- StoreCorrupt    the file or the rows are damaged
+        |-- PayloadUnreadable  written with a codec that is not here
         |-- SchemaVersionError  written by a newer (or unknown) schema
         `-- NotOwner        fenced: somebody else owns the saga now, or its log has moved on
 
@@ -48,6 +49,7 @@ __all__ = [
     "NoSuchSaga",
     "NotOwner",
     "NotSteno",
+    "PayloadUnreadable",
     "SagaAbandoned",
     "SagaEnded",
     "SagaExists",
@@ -213,6 +215,14 @@ class StoreFull(StoreError):
 
 class StoreCorrupt(StoreError):
     """The file or one of its rows is damaged; the text names which."""
+
+
+class PayloadUnreadable(StoreError):
+    """Written with a codec that was not given, or that cannot decode it; nothing was changed."""
+
+    def __init__(self, codec: str, message: str) -> None:
+        self.codec: Final = codec
+        super().__init__(message)
 
 
 class SchemaVersionError(StoreError):

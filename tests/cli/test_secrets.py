@@ -41,7 +41,7 @@ def test_no_command_shows_a_secret(
         *[
             sagacity(*words, *more)
             for words in (
-                ("show", ID), ("show", "-v", ID), ("log", ID), ("watch", ID), ("list",),
+                ("show", ID), ("show", "-v", ID), ("why", ID), ("log", "-v", ID), ("log", ID), ("watch", ID), ("list",),
                 ("graph", ID), ("plan", ID), ("abandon", "--dry-run", ID),
                 ("check", "vault"), ("import", "saga.jsonl"),
             )

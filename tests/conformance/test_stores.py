@@ -8,19 +8,23 @@ from uuid import UUID
 import pytest
 
 from sagacity.ports.store import MAX_PAGE, InboxCommand, SagaStore
+from sagacity.stores.encoded import EncodedStore
 from sagacity.stores.memory import MemoryStore
 from sagacity.stores.sqlite import SqliteStore
 from sagacity.testing import BrokenPromise, check_store
 from sagacity.testing.conformance import PROMISES, Promise, check_promise
+from tests.stores.codecs import KeyedCodec
 
 MakeStore = Callable[[], AbstractAsyncContextManager[SagaStore]]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "encoded memory", "encoded sqlite"])
 def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> MakeStore:
     @asynccontextmanager
     async def make() -> AsyncGenerator[SagaStore]:
-        yield MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "sagas.db")
+        memory = request.param.endswith("memory")
+        store: SagaStore = MemoryStore() if memory else SqliteStore(tmp_path / "sagas.db")
+        yield EncodedStore(store, KeyedCodec("key 1")) if "encoded" in request.param else store
 
     return make
 

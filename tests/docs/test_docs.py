@@ -68,6 +68,15 @@ def test_the_program_of_the_policies_runs(tmp_path: Path) -> None:
     assert (ran.stdout, ran.stderr) == ("charged 420\n", "")
 
 
+def test_the_program_of_the_data_page_runs(tmp_path: Path) -> None:
+    """A secret that is printed is masked, through a codec too."""
+    (tmp_path / "program.py").write_text("\n".join(blocks(ROOT / "docs/data.md", "python")))
+
+    ran = run_in(tmp_path, "program.py")
+
+    assert (ran.stdout, ran.stderr) == ("*** 31\n", "")
+
+
 def test_the_program_of_the_limits_runs(tmp_path: Path) -> None:
     """Its limits fit its types."""
     (tmp_path / "program.py").write_text("\n".join(blocks(ROOT / "docs/limits.md", "python")))

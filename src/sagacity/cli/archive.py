@@ -30,6 +30,7 @@ import orjson
 from sagacity.core.codec import decode_log, decode_record, encode_record
 from sagacity.core.definition import constants_of, dag_of, definition_of
 from sagacity.core.masking import masked, secret_places
+from sagacity.core.sealed import refuse_sealed
 from sagacity.core.values import MOST_VALUE_BYTES, encode
 from sagacity.core.views import fold_log
 from sagacity.engine.intake import check_labels
@@ -98,7 +99,13 @@ class Archived:
 
 
 def line_of(stored: StoredSaga) -> bytes:
-    """Return a stored saga as a line (without its end)."""
+    """Return a stored saga as a line (without its end).
+
+    Raises:
+        PayloadUnreadable: it was read without its codec.
+    """
+    for _, record in stored.records:
+        refuse_sealed(orjson.loads(record))
     head = stored.head
     secrets = [
         *[f"params{place}" for place in secret_places(stored.params)],

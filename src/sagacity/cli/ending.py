@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sagacity.cli.codecs import codec_words
 from sagacity.cli.documenting import saga_document
 from sagacity.cli.exit_codes import FAILED, INTERRUPTED, exit_code_of
 from sagacity.cli.json_documents import FollowDocument
@@ -39,7 +40,9 @@ class Followed:
 def command_line(*words: str) -> str:
     """Return a command of ours as a person can type it, here and now."""
     by_module = os.path.basename(sys.argv[0]) == "__main__.py"  # noqa: PTH119 - text, no file
-    return shlex.join([*(("python", "-m", "sagacity") if by_module else ("sagacity",)), *words])
+    return shlex.join(
+        [*(("python", "-m", "sagacity") if by_module else ("sagacity",)), *words, *codec_words()]
+    )
 
 
 def report(followed: Followed, *, as_json: bool) -> int:

@@ -36,6 +36,7 @@ ERROR_KINDS: Final[Mapping[type[BaseException], tuple[str, str]]] = MappingProxy
         errors.StoreBusy: ("store_busy", "another coordinator drives the store"),
         errors.StoreFull: ("store_full", "no space is left"),
         errors.StoreCorrupt: ("store_corrupt", "the file of the store, or a row, is damaged"),
+        errors.PayloadUnreadable: ("payload_unreadable", "written with a codec that is not here"),
         errors.SchemaVersionError: ("schema_version", "written by a newer schema"),
         errors.NotOwner: ("not_owner", "somebody else owns the saga now"),
         errors.StoreError: ("store", "the store could not do it"),

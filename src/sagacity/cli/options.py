@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from sagacity.cli.codecs import keep_codec
 from sagacity.cli.stores import DEFAULT_URL
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-store_option: Final = click.option(
+_url_option: Final = click.option(
     "--store",
     metavar="URL",
     envvar="SAGACITY_STORE",
@@ -22,6 +23,23 @@ store_option: Final = click.option(
     show_envvar=True,
     help="Where the sagas are.",
 )
+_codec_option: Final = click.option(
+    "--codec",
+    metavar="MODULE:NAME",
+    envvar="SAGACITY_CODEC",
+    show_envvar=True,
+    expose_value=False,
+    callback=keep_codec,
+    help="What the payloads in the store are encoded with: a codec, a list of them, or a "
+    "function that makes it.",
+)
+
+
+def store_option(function: F) -> F:
+    """Give a command the options that say which store, and how what it holds is read."""
+    return _url_option(_codec_option(function))
+
+
 json_option: Final = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document to standard output."
 )

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import click
 
+from sagacity.cli.codecs import chosen_codec
 from sagacity.errors import NoSuchSaga
 from sagacity.runtime import Client, open_store
 
@@ -31,10 +32,10 @@ def new_store(url: str) -> SagaStore:
     """Return the store, which may come into being.
 
     Raises:
-        click.ClickException: not a URL of a store.
+        click.ClickException: not a URL of a store, or there is no such codec.
     """
     try:
-        return open_store(url)
+        return open_store(url, codec=chosen_codec())
     except ValueError as error:
         raise click.ClickException(str(error)) from error
 

@@ -35,6 +35,7 @@ from sagacity.core.events import (
     Unwinding,
 )
 from sagacity.core.immutable import Immutable
+from sagacity.core.sealed import refuse_sealed
 from sagacity.core.values import encode_again
 from sagacity.errors import LogCorrupt
 
@@ -73,6 +74,7 @@ def decode_record(record: Json) -> tuple[int, int, list[Event]]:
 
     Raises:
         LogCorrupt: it is damaged, or of a format that this build does not know.
+        PayloadUnreadable: a codec wrote it, and it was read without.
     """
     try:
         document = orjson.loads(record)
@@ -84,6 +86,7 @@ def decode_record(record: Json) -> tuple[int, int, list[Event]]:
             ):
                 return time_ms, epoch, [_decode(event) for event in events]
             case _:
+                refuse_sealed(document)
                 raise LogCorrupt(f"not a record: {record!r:.100}")
     except orjson.JSONDecodeError as error:
         raise LogCorrupt(f"record is not JSON: {error}") from error

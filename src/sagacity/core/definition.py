@@ -16,6 +16,7 @@ from sagacity.core import bindings
 from sagacity.core.dag import Dag, OnStuck, Siblings
 from sagacity.core.nodes import Node, NodeKind, Undoing
 from sagacity.core.policies import Retry
+from sagacity.core.sealed import refuse_sealed
 from sagacity.core.values import decode, encode_again
 from sagacity.errors import DagError, LogCorrupt
 
@@ -75,6 +76,7 @@ def read_constants(text: Json) -> tuple[Json, ...]:
         case [*constants]:
             return tuple(encode_again(each) for each in constants)
         case _:
+            refuse_sealed(decode(text))
             raise LogCorrupt(f"not a list of constants: {text!r:.100}")
 
 

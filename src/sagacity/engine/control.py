@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from sagacity.core.agenda import Direction
 from sagacity.core.decisions import NEED_A_NODE, NO_NODE, Answer, Verb, judge_decision
 from sagacity.core.events import Decided, FinalState, Finished, Unwinding
+from sagacity.core.sealed import refuse_sealed
 from sagacity.core.values import MOST_VALUE_BYTES, NULL, decode, encode
 from sagacity.engine import system
 from sagacity.engine.requests import Request
@@ -125,5 +126,6 @@ def read_request(command: InboxCommand) -> Request:
             if verb in NEED_A_NODE and not path:
                 raise ValueError(f"{verb} needs a node")
             return Request(command.request_id, verb, path, by, reason, value)
-        case _:
+        case arguments:
+            refuse_sealed(arguments)
             raise ValueError(f"not a decision: {command.arguments!r:.100}")

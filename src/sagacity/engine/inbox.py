@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from sagacity.core.sealed import refuse_sealed
 from sagacity.core.values import decode, encode
 from sagacity.engine import system
 from sagacity.ports.store import InboxCommand
@@ -41,7 +42,8 @@ def read_injection(command: InboxCommand) -> tuple[str, tuple[int, int]]:
     match decode(command.arguments):
         case {"node": str(node), "action": int(action), "undo": int(undo)}:
             return node, (action, undo)
-        case _:
+        case arguments:
+            refuse_sealed(arguments)
             raise ValueError(f"not an injection: {command.arguments!r:.100}")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from sagacity.errors import NoSuchSaga, NotOwner, StoreCorrupt, StoreError
+from sagacity.errors import NoSuchSaga, NotOwner, PayloadUnreadable, StoreCorrupt, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ class Insistence:
         """Whether the store holds exactly this saga, although creating it has failed."""
         try:
             stored = await self.read(saga.id)
-        except (NoSuchSaga, StoreCorrupt):
+        except (NoSuchSaga, StoreCorrupt, PayloadUnreadable):
             return False
         ours = stored.head.owner == saga.owner and stored.head.epoch == saga.epoch
         return ours and stored.records[0] == (1, saga.record)
@@ -78,12 +78,13 @@ class Insistence:
         Raises:
             NoSuchSaga: it does not exist.
             StoreCorrupt: it is damaged.
+            PayloadUnreadable: its codec is not here.
         """
         delay = FIRST_RETRY_SECONDS
         while True:
             try:
                 return await self._store.read(saga_id)
-            except StoreCorrupt:
+            except (StoreCorrupt, PayloadUnreadable):
                 raise
             except StoreError as error:
                 self._report(saga_id, error)

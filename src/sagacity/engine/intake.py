@@ -11,7 +11,8 @@ from sagacity.core.dag import Dag
 from sagacity.core.definition import constants_of
 from sagacity.core.immutable import Immutable
 from sagacity.core.masking import revived
-from sagacity.core.values import encode, within
+from sagacity.core.sealed import refuse_sealed
+from sagacity.core.values import MOST_VALUE_BYTES, decode, encode, within
 from sagacity.engine.definitions import definition_for
 from sagacity.engine.summaries import summary_of
 from sagacity.errors import DagError, SagaExists
@@ -54,7 +55,7 @@ def take_in(
     """
     checked = check_labels(labels)
     if isinstance(saga, Dag):
-        stored = encode(params, limit_bytes=max_value_bytes)
+        stored = within(encode(params, limit_bytes=MOST_VALUE_BYTES), max_value_bytes)
         return Intake(saga, stored, checked, revived)
     if not isinstance(saga, Saga):  # pyright: ignore[reportUnnecessaryIsInstance] - the edge
         raise TypeError(f"{saga!r:.80} is no saga: give a function decorated with @saga, or a Dag")
@@ -141,4 +142,5 @@ def check_same(saga_id: UUID, name: str, params: Json, intake: Intake) -> None:
     if name != intake.dag.name:
         raise SagaExists(saga_id, f'it is a "{name}"')
     if params != intake.params:
+        refuse_sealed(decode(params))
         raise SagaExists(saga_id, "its params are others")

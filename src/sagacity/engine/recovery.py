@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from sagacity.core.agenda import Direction
 from sagacity.engine.places import Entrant
-from sagacity.errors import CoordinatorClosed, NotOwner, StoreCorrupt, StoreError
+from sagacity.errors import CoordinatorClosed, NotOwner, PayloadUnreadable, StoreCorrupt, StoreError
 from sagacity.ports.store import DRIVEN, MAX_PAGE, SagaQuery
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Recovery:
             return
         params: Json | None = None
         if driving.places.needs_params(head.name):
-            with suppress(StoreCorrupt):  # told by whoever reads it to run it
+            with suppress(StoreCorrupt, PayloadUnreadable):  # told by whoever reads it to run it
                 params = (await self._store.read(head.id)).params
         undoes = head.direction is Direction.UNWINDING
         driving.enqueue(Entrant(head.id, head.name, params, undoes))

@@ -75,12 +75,12 @@ class Sec(ForMany):
 
     `only` is for a process that is there for sagas of its own, as `sagacity run` is: of
     all that others left or asked for in the store, it looks after the sagas with these
-    ids alone (which need not exist yet). The rest stays as it is for a later coordinator.
-    There is still one coordinator at a time, so the rest waits as long as this one is open.
+    ids alone (which need not exist yet). The rest waits for a later coordinator.
     `clock` is for tests (`sagacity.testing.ManualClock`).
 
     Raises on entering:
         StoreBusy: another coordinator drives the store (with `wait`, it is waited for).
+        PayloadUnreadable: its sagas were written with a codec that `store` has not.
     """
 
     def __init__(

@@ -6,23 +6,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
+from sagacity.stores.encoded import EncodedStore
 from sagacity.stores.memory import MemoryStore
 from sagacity.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
+    from sagacity.ports.codec import Codecs
     from sagacity.ports.store import SagaStore
 
 FORMS: Final = "memory://, sqlite:///relative/path.db or sqlite:////absolute/path.db"
 
 
-def open_store(url: str) -> SagaStore:
+def open_store(url: str, *, codec: Codecs | None = None) -> SagaStore:
     """Return the store that `url` names, not yet opened (the engine opens it).
 
+    With a codec what it keeps of sagas is encoded. Of several the first writes, and each
+    reads what was written under its name: so a key is replaced by another.
+
     Raises:
-        ValueError: not a URL of a store; the text says what would be.
+        ValueError: not a URL of a store (the text says what would be), or no codec.
     """
+    store = _store(url)
+    return store if codec is None else EncodedStore(store, codec)
+
+
+def _store(url: str) -> SagaStore:
     try:
         parts = urlsplit(url)
     except ValueError as error:

@@ -1,0 +1,216 @@
+"""Any store, with the payloads in it encoded: what the store sees of them is one opaque text.
+
+Params, constants, records and arguments of commands go through the codec. The rest is
+what a store finds sagas by and what is shown in lists, and stays readable: ids, names,
+labels, states, owners, times, definitions, and orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace as with_parts
+
+from sagacity.core.sealed import seal, unseal
+from sagacity.errors import PayloadUnreadable, StoreError
+from sagacity.ports.store import MAX_PAGE
+from sagacity.stores._limits import check_append, check_command, check_new
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sagacity.core.values import Json
+    from sagacity.ports.codec import Codecs, PayloadCodec
+    from sagacity.ports.store import (
+        Append,
+        InboxCommand,
+        NewSaga,
+        Order,
+        SagaHead,
+        SagaQuery,
+        SagaStore,
+        StoredSaga,
+    )
+
+MAX_NAME_CHARS: Final = 200
+_PREFIX: Final = b"sagacity:"
+"""Encoded with each payload: a codec that notices no wrong key gives anything but this."""
+
+
+class EncodedStore:
+    """A `SagaStore` that encodes what it hands to another one, and decodes what comes back."""
+
+    def __init__(self, store: SagaStore, codec: Codecs) -> None:
+        """Keep everything in `store`. What it has without a codec is read as it is.
+
+        Raises:
+            ValueError: there is no codec, or two have one name.
+        """
+        codecs = _listed(codec)
+        self._store: Final = store
+        self._writes: Final = codecs[0]
+        self._reads: Final = {each.name: each for each in codecs}
+        if len(self._reads) < len(codecs):
+            raise ValueError("two codecs have one name: stored payloads could not tell them apart")
+
+    async def open(self) -> None:
+        """Open the store."""
+        await self._store.open()
+
+    async def close(self) -> None:
+        """Close the store."""
+        await self._store.close()
+
+    async def acquire(self, owner: str, *, wait: bool) -> int:
+        """Become the coordinator of the store."""
+        return await self._store.acquire(owner, wait=wait)
+
+    async def release(self) -> None:
+        """Stop being the coordinator."""
+        await self._store.release()
+
+    async def has_coordinator(self) -> bool:
+        """Return whether a coordinator is alive."""
+        return await self._store.has_coordinator()
+
+    async def coordinator_epoch(self) -> int | None:
+        """Return the epoch of the coordinator that is alive."""
+        return await self._store.coordinator_epoch()
+
+    async def create(self, saga: NewSaga) -> SagaHead | None:
+        """Store a new saga, its payloads encoded."""
+        check_new(saga)
+        return await self._store.create(
+            with_parts(
+                saga,
+                params=self._encoded(saga.params),
+                constants=self._encoded(saga.constants),
+                record=self._encoded(saga.record),
+            )
+        )
+
+    async def append(self, append: Append) -> None:
+        """Append a record, encoded."""
+        check_append(append)
+        if append.event_count:
+            append = with_parts(append, record=self._encoded(append.record))
+        await self._store.append(append)
+
+    async def adopt(
+        self, owner: str, epoch: int, *, ids: Sequence[UUID] | None = None, limit: int = MAX_PAGE
+    ) -> Sequence[SagaHead]:
+        """Take over sagas."""
+        return await self._store.adopt(owner, epoch, ids=ids, limit=limit)
+
+    async def read(self, saga_id: UUID) -> StoredSaga:
+        """Return one saga, decoded.
+
+        Raises:
+            PayloadUnreadable: with none of the codecs that are here.
+        """
+        stored = await self._store.read(saga_id)
+        whose = f"saga {saga_id}"
+        return replace(
+            stored,
+            params=self._decoded(stored.params, whose),
+            constants=self._decoded(stored.constants, whose),
+            records=tuple(
+                (first, self._decoded(record, whose)) for first, record in stored.records
+            ),
+        )
+
+    async def list(self, query: SagaQuery) -> Sequence[SagaHead]:
+        """Return heads; nothing in them is encoded."""
+        return await self._store.list(query)
+
+    async def newest(self, name: str, *, limit: int = 100) -> Sequence[SagaHead]:
+        """Return the newest heads of a name."""
+        return await self._store.newest(name, limit=limit)
+
+    async def send(self, command: InboxCommand) -> bool:
+        """Put a command into the inbox, its arguments encoded."""
+        check_command(command)
+        return await self._store.send(replace(command, arguments=self._encoded(command.arguments)))
+
+    async def take(self, *, limit: int = MAX_PAGE) -> Sequence[InboxCommand]:
+        """Return the oldest commands. What no codec here can read is given as it is stored.
+
+        So that one such command does not hide the others; whoever reads it is told.
+        """
+        return [self._opened(command) for command in await self._store.take(limit=limit)]
+
+    async def done(self, request_ids: Sequence[UUID]) -> None:
+        """Mark commands as done."""
+        await self._store.done(request_ids)
+
+    async def delete(self, ids: Sequence[UUID]) -> int:
+        """Remove sagas; no codec is needed for that."""
+        return await self._store.delete(ids)
+
+    async def keep_order(self, order: Order) -> bool:
+        """Keep an order, readable: it holds names and labels."""
+        return await self._store.keep_order(order)
+
+    async def orders(self, kind: str) -> Sequence[Order]:
+        """Return the orders of a kind."""
+        return await self._store.orders(kind)
+
+    async def drop_order(self, order_id: UUID) -> None:
+        """Keep an order no more."""
+        await self._store.drop_order(order_id)
+
+    async def wait_for_change(self, seen: int, timeout_seconds: float) -> int:
+        """Return when the store may have changed."""
+        return await self._store.wait_for_change(seen, timeout_seconds)
+
+    def _encoded(self, text: Json) -> Json:
+        codec = self._writes
+        try:
+            return seal(codec.name, codec.encode(_PREFIX + text))
+        except Exception as error:
+            raise StoreError(
+                f'the codec "{codec.name}" cannot encode: {type(error).__name__}'
+            ) from error
+
+    def _decoded(self, text: Json, whose: str) -> Json:
+        sealed = unseal(text)
+        if sealed is None:
+            return text
+        name, encoded = sealed
+        codec = self._reads.get(name)
+        if codec is None:
+            known = ", ".join(f'"{each}"' for each in self._reads)
+            raise PayloadUnreadable(
+                name, f'{whose} was written with the codec "{name:.100}"; here are only {known}'
+            )
+        try:
+            payload = codec.decode(encoded)
+        except Exception as error:
+            raise PayloadUnreadable(
+                name, f'the codec "{name}" cannot decode {whose}: {type(error).__name__}'
+            ) from error
+        if not payload.startswith(_PREFIX):
+            raise PayloadUnreadable(
+                name, f'the codec "{name}" cannot decode {whose}: perhaps it has another key'
+            )
+        return payload[len(_PREFIX) :]
+
+    def _opened(self, command: InboxCommand) -> InboxCommand:
+        try:
+            arguments = self._decoded(command.arguments, f"command {command.request_id}")
+        except PayloadUnreadable:
+            return command
+        return replace(command, arguments=arguments)
+
+
+def _listed(codec: Codecs) -> Sequence[PayloadCodec]:
+    codecs: list[PayloadCodec] = [*codec] if isinstance(codec, Sequence) else [codec]
+    if not codecs:
+        raise ValueError("no codec is given")
+    for each in codecs:
+        name = getattr(each, "name", None)
+        if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_CHARS:
+            raise ValueError(f"a codec needs a name of 1 to {MAX_NAME_CHARS} characters: {each!r}")
+    return codecs
