@@ -29,6 +29,7 @@ _VERBS: Final = {
     StuckReason.OUTCOME_UNKNOWN: ("retry", "set-output", "skip"),
     StuckReason.ASKS: ("skip",),
     StuckReason.FORWARD_FAILED: ("retry", "set-output"),
+    StuckReason.POISON: ("retry", "skip"),
 }
 _MODULE: Final = "MODULE"
 """What stands in a command for the module of a saga, which no store knows."""

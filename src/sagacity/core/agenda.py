@@ -45,6 +45,7 @@ class StuckReason(StrEnum):
     OUTCOME_UNKNOWN = "outcome_unknown"
     ASKS = "asks"
     FORWARD_FAILED = "forward_failed"
+    POISON = "poison"
 
 
 _FORWARD_FAILED: Final = StuckReason.FORWARD_FAILED
@@ -169,6 +170,11 @@ class Agenda(SagaData):
             del self.stuck_on[node]
             if self.status[node] is NodeStatus.FAILED:
                 self._settle(node)
+        for node in [each for each, why in self.stuck_on.items() if why is StuckReason.POISON]:
+            # Where nobody need know what became of it, it is undone. An atomic one would run again.
+            if not self.dag.nodes[node].atomic:
+                del self.stuck_on[node]
+                self._enlist(node)
         for node in list(self._frontier):
             if self.started and self.dag.markers[node]:
                 self.status[node] = NodeStatus.UNDONE

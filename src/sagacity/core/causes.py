@@ -69,6 +69,7 @@ STUCK: Final = {
     StuckReason.UNDO_FAILED: "cannot be undone: its undo has failed for good",
     StuckReason.OUTCOME_UNKNOWN: "has an unknown outcome, and its undo needs the output",
     StuckReason.FORWARD_FAILED: "failed behind the point of no return, and is not tried again",
+    StuckReason.POISON: "is poison: coordinators died while it ran, the last three times alone",
     StuckReason.ASKS: 'may have had its effect, and has no undo (no_undo="ask")',
 }
 

@@ -25,6 +25,7 @@ from sagacity.core.events import (
     Finished,
     Heartbeat,
     How,
+    Released,
     Started,
     StartRequested,
     Succeeded,
@@ -155,6 +156,7 @@ _ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
         ["adopted", event.owner, *([event.missing] if event.missing else [])]
     ),
     Decided: lambda event: orjson.dumps(_decision_document(event)),
+    Released: lambda _: b'["released"]',
     Unwinding: lambda event: orjson.dumps(["unwinding", event.reason]),
     Finished: lambda event: b'["finished","%b"]' % event.outcome.encode(),
     Started: lambda event: (
@@ -218,6 +220,8 @@ def _decode(document: Any) -> Event:
                 return StartRequested(deadline_ms)
             case ["adopted", str(owner), *missing] if _are_texts(missing):
                 return Adopted(owner, *map(tuple, missing))
+            case ["released"]:
+                return Released()
             case ["unwinding", str(reason)]:
                 return Unwinding(reason)
             case ["decided", str(verb), node, str(by), str(reason), str(request), *value] if (

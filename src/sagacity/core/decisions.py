@@ -200,7 +200,7 @@ def _of_node(state: SagaState, verb: Verb, node: int) -> Verdict:
         case Verb.RETRY:
             fits, wanted = stuck is not None or waits, "neither stuck nor waits for a retry"
         case Verb.SKIP:
-            forward = stuck is StuckReason.FORWARD_FAILED
+            forward = state.forward_only and stuck is not None
             fits = (stuck is not None and not forward) or (waits and undoing)
             wanted = (
                 "is behind the point of no return, where nothing is undone: set its output"
@@ -208,8 +208,8 @@ def _of_node(state: SagaState, verb: Verb, node: int) -> Verdict:
                 else "neither stuck nor has an undo that waits for a retry"
             )
         case _:
-            unknown = stuck in (StuckReason.OUTCOME_UNKNOWN, StuckReason.FORWARD_FAILED)
-            fits = unknown or (waits and not undoing)
+            unknown = stuck not in (None, StuckReason.ASKS, StuckReason.UNDO_FAILED)
+            fits = (unknown or waits) and not undoing
             wanted = "has no unknown outcome, nor an action that waits for a retry"
     if fits:
         return _ALLOWED

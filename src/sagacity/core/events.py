@@ -35,6 +35,7 @@ class EventKind(StrEnum):
     UNDO_FAILED = "undo_failed"
     UNWINDING = "unwinding"
     ADOPTED = "adopted"
+    RELEASED = "released"
     DECIDED = "decided"
     FINISHED = "finished"
 
@@ -58,6 +59,7 @@ class ErrorKind(StrEnum):
     TIMED_OUT = "timed_out"  # the attempt took longer than it may
     PROCESS_DIED = "process_died"  # the process of the attempt ended without an answer
     HEARTBEAT_LOST = "heartbeat_lost"  # the attempt was silent for longer than it may
+    DIED = "died"  # its coordinator died again and again while it ran
 
 
 class How(StrEnum):
@@ -109,6 +111,15 @@ class Adopted(Immutable):
     owner: str
     missing: tuple[str, ...] = ()
     kind: ClassVar[EventKind] = EventKind.ADOPTED
+
+
+class Released(Immutable):
+    """Its coordinator closes, and has cut short what was in flight: that is interrupted.
+
+    Where it is missing and an attempt was in flight, the coordinator has died.
+    """
+
+    kind: ClassVar[EventKind] = EventKind.RELEASED
 
 
 class Unwinding(Immutable):
@@ -235,5 +246,7 @@ NodeEvent: TypeAlias = (
     | UndoFinished
     | UndoFailed
 )
-SagaEvent: TypeAlias = Created | StartRequested | Adopted | Unwinding | Decided | Finished
+SagaEvent: TypeAlias = (
+    Created | StartRequested | Adopted | Released | Unwinding | Decided | Finished
+)
 Event: TypeAlias = NodeEvent | SagaEvent

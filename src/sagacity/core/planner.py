@@ -120,6 +120,18 @@ def is_current(state: SagaState, command: Command) -> bool:
     return command.node in state.waiting and command_for(state, command.node) == command
 
 
+def idle_until_ms(state: SagaState) -> int | None:
+    """Return when the next retry (or the deadline) is due; None if anything else is to be done."""
+    if state.in_flight or not state.waiting:
+        return None
+    due = [state.retrying[each].at_ms for each in state.waiting if each in state.retrying]
+    if len(due) < len(state.waiting):
+        return None
+    if state.deadline_ms and may_unwind(state):
+        due.append(state.deadline_ms)
+    return min(due)
+
+
 def may_unwind(state: SagaState) -> bool:
     """Whether a saga that goes forward can be turned now."""
     if state.direction is Direction.UNWINDING or state.forward_only:

@@ -15,11 +15,14 @@ from sagacity.core.events import (
     Created,
     Decided,
     Effect,
+    ErrorKind,
+    ErrorRecord,
     EventKind,
     Failed,
     FinalState,
     Finished,
     Heartbeat,
+    Released,
     Started,
     StartRequested,
     Succeeded,
@@ -30,6 +33,7 @@ from sagacity.core.events import (
     Unwinding,
 )
 from sagacity.core.nodes import Undoing
+from sagacity.core.poison import MOST_DEATHS
 from sagacity.core.steering import Retrying, Steered
 from sagacity.core.transitions import TRANSITIONS, NodeStatus
 from sagacity.core.values import NULL
@@ -39,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from sagacity.core.dag import Dag
-    from sagacity.core.events import ErrorRecord, Event, NodeEvent
+    from sagacity.core.events import Event, NodeEvent
     from sagacity.core.values import Json
 
 _LEGAL: Final = frozenset(TRANSITIONS)
@@ -156,13 +160,33 @@ class SagaState(Steered):
 
     def _adopted(self, event: Adopted) -> None:
         self.owner, self.missing = event.owner, event.missing
+        died_in = sorted(self.in_flight)
+        self._interrupt()
+        for node in died_in:
+            self._count_death(node)
+        self.plan_anew()  # what is on the agenda may have begun since
+
+    def _released(self, _event: Released) -> None:
+        self._interrupt()
+
+    def _interrupt(self) -> None:
         for node in sorted(self.in_flight):
             self.interrupted.add(node)
             self.waiting[node] = None
             if self.status[node] is _STARTED:
                 self.tainted.add(node)
         self.in_flight.clear()
-        self.plan_anew()  # what is on the agenda may have begun since
+
+    def _count_death(self, node: int) -> None:
+        deaths = self.deaths.get(node, 0) + 1
+        self.deaths = {**self.deaths, node: deaths}
+        if deaths < MOST_DEATHS:
+            return
+        del self.waiting[node]
+        self.stuck_on[node] = StuckReason.POISON
+        effect = Effect.POSSIBLE if self.status[node] is _STARTED else None
+        error = ErrorRecord(ErrorKind.DIED, f"{deaths} coordinators died while it ran")
+        self.failures.append((node, error, effect))
 
     def _finished(self, event: Finished) -> None:
         if self.in_flight or (event.outcome is not FinalState.ABANDONED and self.waiting):
@@ -281,6 +305,7 @@ class SagaState(Steered):
                 f"{self._name(node)}: undo attempt {event.attempt} instead of {expected}"
             )
         if self.status[node] is not _UNDO_STARTED:
+            self._forget_deaths(node)
             self.retrying.pop(node, None)  # they were about the do
             self.deadlines.pop(node, None)
         if event.deadline_ms:
@@ -355,7 +380,12 @@ class SagaState(Steered):
         self.retrying[node] = Retrying(1 if before is None else before.failed + 1, error, at_ms)
         self._enlist(node)
 
+    def _forget_deaths(self, node: int) -> None:
+        self.deaths = {each: count for each, count in self.deaths.items() if each != node}
+
     def _end(self, node: int) -> None:
+        if self.deaths:
+            self._forget_deaths(node)
         try:
             self.in_flight.remove(node)
         except KeyError:
@@ -367,6 +397,7 @@ class SagaState(Steered):
         Created: _created,
         StartRequested: _start_requested,
         Adopted: _adopted,
+        Released: _released,
         Unwinding: _unwinding,
         Decided: Steered.decided,
         Finished: _finished,

@@ -26,6 +26,8 @@ from sagacity.core.values import NULL, decode
 from sagacity.errors import LogCorrupt
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sagacity.core.dag import Dag
     from sagacity.core.events import Decided, ErrorRecord, Event
     from sagacity.core.state import SagaState
@@ -44,11 +46,14 @@ class Retrying(Immutable):
     at_ms: int
 
 
+_NO_DEATHS: Final[Mapping[int, int]] = {}
+
+
 class Steered(Agenda):
     """The part of a saga's state that people change."""
 
-    __slots__ = ("abandoned", "breakpoints", "deadlines", "held_by", "paused", "requests",
-                 "retrying", "stepped", "stopped_at", "tainted")  # fmt: skip
+    __slots__ = ("abandoned", "breakpoints", "deadlines", "deaths", "held_by", "paused",
+                 "requests", "retrying", "stepped", "stopped_at", "tainted")  # fmt: skip
 
     def __init__(self, dag: Dag, params: Json) -> None:
         """Begin with nothing decided."""
@@ -67,6 +72,8 @@ class Steered(Agenda):
         """Why, and by whom."""
         self.requests: frozenset[str] = frozenset()
         """The ids of what people have asked for, and was done."""
+        self.deaths: Mapping[int, int] = _NO_DEATHS
+        """How many coordinators in a row have died while a node was in flight."""
         self.tainted: set[int] = set()
         """Nodes of which an attempt was interrupted or failed, and may have had its effect."""
         self.deadlines: dict[int, int] = {}
@@ -140,9 +147,10 @@ class Steered(Agenda):
             self.retrying[node] = Retrying(0, self.retrying[node].error, 0)
             return
         self.retrying.pop(node, None)
+        self.deaths = {each: count for each, count in self.deaths.items() if each != node}
         if stuck is StuckReason.UNDO_FAILED:
             self.status[node] = _UNDO_STARTED
-        else:
+        elif stuck is not StuckReason.POISON:
             self.status[node] = _STARTED
             if not known:
                 self.tainted.add(node)

@@ -20,6 +20,7 @@ from sagacity.core.events import (
     Finished,
     Heartbeat,
     NodeEvent,
+    Released,
     Started,
     StartRequested,
     Succeeded,
@@ -287,7 +288,7 @@ def _data(event: Event) -> Any:
             return _decision_data(event)
         case Finished(outcome=outcome):
             return outcome.value
-        case Started() | UndoStarted() | StartRequested():
+        case Started() | UndoStarted() | StartRequested() | Released():
             return None
         case _:
             assert_never(event)

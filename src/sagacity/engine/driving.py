@@ -17,6 +17,7 @@ from sagacity.core.agenda import Direction
 from sagacity.core.events import Adopted
 from sagacity.engine.attempts import Attempts
 from sagacity.engine.calling import Caller
+from sagacity.engine.cutting import cut_all, release_all
 from sagacity.engine.executor import Execution
 from sagacity.engine.expectations import Expectations
 from sagacity.engine.handle import ending_of
@@ -27,6 +28,7 @@ from sagacity.engine.journal import Ledger
 from sagacity.engine.observing import Observing
 from sagacity.engine.parking import park
 from sagacity.engine.places import Entrant, Places
+from sagacity.engine.quarantine import Quarantine
 from sagacity.engine.reachable import Environment
 from sagacity.engine.slots import Slots
 from sagacity.engine.summaries import state_of_stored
@@ -122,6 +124,7 @@ class Driving:
             attempts=Attempts(deps, Caller(threads, clock), clock, capacity.max_value_bytes),
             clock=clock,
             tasks=self.tasks,
+            quarantine=Quarantine(),
             may_sleep=self.places.may_sleep,
             ledger=Ledger(
                 store=store,
@@ -384,11 +387,12 @@ class Driving:
         log.error("%s: %s: %s", whose, type(error).__name__, error, exc_info=trace)
         self.observing.trouble(saga_id, error)
 
+    def _driven(self) -> list[Execution]:
+        return [each for each in self.active.values() if each is not _LOADING]
+
     async def look_for_hung(self) -> None:
         """Tell of attempts that take longer than is expected of them."""
-        await self._env.hanging.look(
-            [each for each in self.active.values() if each is not _LOADING]
-        )
+        await self._env.hanging.look(self._driven())
 
     # -- the end -------------------------------------------------------------------
 
@@ -398,23 +402,24 @@ class Driving:
             return self._drained  # what was left behind is not waited for again
         self.draining = True
         self.places.close()
-        for execution in list(self.active.values()):
-            if execution is not _LOADING:
-                execution.drain()
+        for execution in self._driven():
+            execution.drain()
         try:
             ended = await self.tasks.wait(deadline_seconds)
         except BaseException:
-            self._drained = DrainReport(self._cut_all())  # who has no patience gets it now
+            self._drained = DrainReport(cut_all(self._driven()))  # who has no patience gets it now
             await self.tasks.stop(1.0)
             await self._dismiss()
             raise
         cut_short: tuple[tuple[UUID, str], ...] = ()
         if not ended:
-            cut_short = self._cut_all()
+            cut = self._driven()
+            cut_short = cut_all(cut)
             for saga_id, node in cut_short:
                 log.warning('saga %s: node "%s" was cut short by the shutdown', saga_id, node)
             if not await self.tasks.stop(1.0):
                 log.error("%d tasks did not stop when cancelled; left behind", len(self.tasks))
+            await release_all(cut)
         await self._dismiss()
         self._drained = DrainReport(cut_short)
         return self._drained
@@ -423,13 +428,6 @@ class Driving:
         """Let go of who waits, of the threads and of the processes."""
         self.waiters.fail_all(_closed())
         await self._env.attempts.close()
-
-    def _cut_all(self) -> tuple[tuple[UUID, str], ...]:
-        """Tell all executions that they are cancelled now; return what is in flight."""
-        driven = [each for each in self.active.values() if each is not _LOADING]
-        for execution in driven:
-            execution.cut()
-        return tuple((each.saga_id, node) for each in driven for node in each.in_flight())
 
 
 _LOADING: Final[Any] = object()

@@ -33,10 +33,11 @@ from sagacity.core.planner import (
     GiveUp,
     RunAction,
     RunUndo,
+    idle_until_ms,
     is_current,
-    may_unwind,
     plan,
 )
+from sagacity.core.poison import is_suspect
 from sagacity.engine.attempts import error_record, uncancel
 from sagacity.engine.concluding import conclusion, cut_short, lost, with_output
 from sagacity.engine.reachable import Environment, Reachable
@@ -187,16 +188,11 @@ class Execution(Reachable):
 
     def _falls_asleep(self) -> bool:
         """Whether all that is left to do are retries that are not due for a while."""
-        state, flights = self.state, self._flights
-        if flights.parked or flights.lingering or state.in_flight or not state.waiting:
+        if self._flights.parked or self._flights.lingering:
             return False
-        due = [state.retrying[each].at_ms for each in state.waiting if each in state.retrying]
-        if len(due) < len(state.waiting):
-            return False
-        if state.deadline_ms and may_unwind(state):
-            due.append(state.deadline_ms)
-        if self._env.may_sleep(min(due)):
-            self.sleeps_until_ms = min(due)
+        until_ms = idle_until_ms(self.state)
+        if until_ms is not None and self._env.may_sleep(until_ms):
+            self.sleeps_until_ms = until_ms
         return bool(self.sleeps_until_ms)
 
     def _take_in(self) -> None:
@@ -255,10 +251,16 @@ class Execution(Reachable):
     def _admit_if_current(self, command: Call) -> None:
         if not self._draining and is_current(self.state, command):
             self._admit(command)
+        elif self.state.deaths:
+            self._env.quarantine.leave((self.saga_id, command.node))
 
     def _admit(self, command: Call) -> None:
         """Begin `command`, unless it must wait for a slot or for what lingers of its node."""
         node, flights = command.node, self._flights
+        if self.state.deaths and is_suspect(self.state, node):
+            suspect = (self.saga_id, node)
+            if not self._env.quarantine.enter(suspect, self._hear_of(command)):
+                return
         if flights.lingering and node in flights.lingering:
             flights.lingering[node].add_done_callback(lambda _: self._hear_of(command)())
         elif flights.admit(command, self._env.actions[self.state.dag.nodes[node].action]):
@@ -318,6 +320,8 @@ class Execution(Reachable):
         self._flights.land(node)
         if self._hearing is not None:
             self._hearing.heartbeats.end(node, event)
+        if self.state.deaths:
+            self._env.quarantine.leave((self.saga_id, node))
         if type(event) is Succeeded and node in self.state.dag.output_sources:
             event = with_output(self.state, event)
         self._record(event)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.core.dag import Siblings
 from sagacity.core.decisions import Verb
+from sagacity.core.events import Released
 from sagacity.engine.control import decision_of, events_of
 from sagacity.engine.flights import Flights
 from sagacity.engine.hearing import Hearing
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sagacity.engine.clock import Clock
     from sagacity.engine.hanging import Hanging
     from sagacity.engine.journal import Ledger
+    from sagacity.engine.quarantine import Quarantine
     from sagacity.engine.requests import Request
     from sagacity.engine.slots import Slots
     from sagacity.engine.tasks import TaskSet
@@ -45,6 +47,7 @@ class Environment:
     clock: Clock
     ledger: Ledger
     hanging: Hanging
+    quarantine: Quarantine
     may_sleep: Callable[[int], bool]
     """Whether a saga with nothing to do before then (in ms) is let go until then."""
 
@@ -131,9 +134,17 @@ class Reachable:
         waits = self._flights.waits_for()
         return {state.dag.paths[node]: waits[node] for node in sorted(waits.keys() & state.waiting)}
 
+    async def release(self) -> None:
+        """Tell the next coordinator that what was cut short has killed nobody."""
+        if self.state.in_flight and self.state.finished is None:
+            self.journal.record(Released())
+            await self.journal.commit()
+
     def give_up(self) -> None:
         """Let go of all slots; what still runs was cancelled, or belongs to a lost saga."""
         self._flights.give_up()
+        if self.state.deaths:
+            self._env.quarantine.leave_all_of(self.saga_id)
         if self._hearing is not None:
             self._hearing.refuse()
 

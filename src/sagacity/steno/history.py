@@ -21,6 +21,7 @@ from sagacity.core.events import (
     Failed,
     Finished,
     Heartbeat,
+    Released,
     Started,
     StartRequested,
     Succeeded,
@@ -98,7 +99,7 @@ def _told(state: SagaState, event: Event) -> Iterator[StenoEvent]:
             if state.status[node] is not _S.UNDO_STARTED:
                 yield StenoEvent(node, _K.UNDO_STARTED)
             yield StenoEvent(node, event.kind)
-        case Created() | StartRequested() | Adopted() | Unwinding() | Finished():
+        case Created() | StartRequested() | Adopted() | Released() | Unwinding() | Finished():
             pass
         case AttemptFailed() | UndoAttemptFailed() | Heartbeat() | Decided():
             pass  # to Steno the node is at it all the while

@@ -29,6 +29,7 @@ from sagacity.core.events import (
     Finished,
     Heartbeat,
     How,
+    Released,
     Started,
     StartRequested,
     Succeeded,
@@ -136,7 +137,7 @@ class _Case(Facts):
         match event:
             case Created() | StartRequested():
                 self._hear_request(event)
-            case Adopted():
+            case Adopted() | Released():
                 self.interrupted |= self.doing
                 self.tainted |= self.doing
                 self.retrying -= self.doing
