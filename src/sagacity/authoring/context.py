@@ -80,6 +80,7 @@ class Context(Generic[Deps]):
     for a unit test. It is good until the call ends.
     """
 
+    # Those of `random` and `heartbeat` are set when they are used, which they mostly are not.
     __slots__ = (
         "_began_ms",
         "_caller",
@@ -108,8 +109,6 @@ class Context(Generic[Deps]):
         self._node = node
         self._undo = undo
         self._began_ms = began_ms
-        self._drawn = 0
-        self._pulse: Any = None
         self.deps = deps
         """What was given to the `Sec` as `deps`: connections, clients, settings."""
         self.attempt = attempt
@@ -215,7 +214,7 @@ class Context(Generic[Deps]):
         The n-th call gives the same in each attempt, also after a crash and with another
         owner: it is made from the saga's id, the node, the direction and n. It is no secret.
         """
-        self._drawn += 1
+        self._drawn = getattr(self, "_drawn", 0) + 1
         what = f"{self.saga_id}/{self._direction}/{self._drawn}/{self._path}"
         digest = hashlib.sha256(what.encode("utf-8", "surrogatepass")).digest()
         return (int.from_bytes(digest[:8], "big") >> 11) / (1 << 53)
@@ -263,14 +262,14 @@ class Context(Generic[Deps]):
     @property
     def pulse(self) -> Any:
         """What hears the heartbeats; for the engine."""
-        if self._pulse is None:
-            self._pulse = self._caller.pulse(self._node, self.attempt, undo=self._undo)
+        if not self.has_pulse:
+            self._pulse: Any = self._caller.pulse(self._node, self.attempt, undo=self._undo)
         return self._pulse
 
     @property
     def has_pulse(self) -> bool:
         """Whether anything of `pulse` was used; for the engine."""
-        return self._pulse is not None
+        return hasattr(self, "_pulse")
 
     def facts(self) -> dict[str, Any]:
         """Return all that a context of the same attempt in another process has to know."""

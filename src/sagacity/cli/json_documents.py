@@ -160,7 +160,7 @@ class EventDocument:
     kind: Annotated[str, "started, succeeded, undo_started ...: the words of the log"]
     node: Annotated[str | None, "path, for events of nodes"]
     attempt: Annotated[int | None, "of started and undo_started"]
-    data: Annotated[Any, "an output, an error, an owner, a reason"]
+    data: Annotated[Any, "an output, an error with its traceback, an owner, a reason"]
     owner: Annotated[str, "who wrote it"]
     epoch: Annotated[int, "under which epoch"]
 

@@ -365,12 +365,14 @@ def error_record(kind: ErrorKind, error: BaseException) -> ErrorRecord:
             message = f"{message} (its data cannot be stored: {reason})"
         except Exception as reason:  # noqa: BLE001 - a border: it is an object of the user's
             message = f"{message} (its data cannot be stored: {type(reason).__name__})"
+    # What the author has reported, and what we have cut off, was raised where all know it.
+    tells_more = kind is not ErrorKind.ACTION_FAILED and not isinstance(error, CutOffError)
     return ErrorRecord(
         kind,
         _storable(message, MAX_MESSAGE_CHARS),
         _storable(type(error).__qualname__, 200),
         data,
-        "" if kind is ErrorKind.ACTION_FAILED else _traceback(error),
+        _traceback(error) if tells_more else "",
     )
 
 
