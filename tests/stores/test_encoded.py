@@ -168,6 +168,19 @@ async def test_one_saga_whose_key_is_lost_does_not_keep_the_others() -> None:
     assert {saga_id for saga_id, _ in facts.troubles} == {OTHER}
 
 
+async def test_what_is_kept_for_many_sagas_is_encoded_too(tmp_path: Path) -> None:
+    """It can have an output to set. Who cannot read what is to be obeyed does not go on."""
+    url = f"sqlite:///{tmp_path}/sagas.db"
+    async with Client(open_store(url, codec=OLD)) as client:
+        await client.pause(name="greeting", reason="hunter reason")
+        assert [hold.reason for hold in await client.holds()] == ["hunter reason"]
+    assert b"hunter" not in all_bytes(tmp_path)
+    for codec in (None, NEW):
+        with pytest.raises(PayloadUnreadable, match='the codec "key 1"'):
+            async with Sec(open_store(url, codec=codec), [greeting]):
+                pass
+
+
 class Deaf(KeyedCodec):
     """A codec whose key cannot be had."""
 

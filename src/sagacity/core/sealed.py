@@ -44,6 +44,12 @@ def unseal(text: Json) -> tuple[str, bytes] | None:
         raise PayloadUnreadable("", f"a payload of a codec is damaged: {error}") from error
 
 
+def refuse_sealed_text(text: Json) -> None:
+    """Refuse a payload that only its codec can read, whatever else is wrong with it; as below."""
+    if text.startswith(_BEGINNING):
+        refuse_sealed({"$codec": (unseal(text) or ("",))[0]})
+
+
 def refuse_sealed(document: Any) -> None:
     """Refuse a payload that only its codec can read.
 

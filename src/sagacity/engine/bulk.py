@@ -17,6 +17,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from sagacity.core.decisions import Verb
+from sagacity.core.sealed import refuse_sealed_text
 from sagacity.core.values import encode
 from sagacity.engine.requests import Request
 from sagacity.engine.summaries import state_of_stored
@@ -119,6 +120,7 @@ def _bulk_of(order: Order) -> Bulk:
     try:
         return msgspec.json.decode(order.document, type=Bulk)
     except msgspec.MsgspecError as error:
+        refuse_sealed_text(order.document)
         raise StoreCorrupt(f"bulk {order.id} is damaged: {error}") from error
 
 

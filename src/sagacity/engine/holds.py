@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from sagacity.core.decisions import Verb
+from sagacity.core.sealed import refuse_sealed_text
 from sagacity.core.values import encode
 from sagacity.engine.control import decision_of
 from sagacity.engine.requests import Request, new_request
@@ -99,6 +100,7 @@ def _hold_of(order: Order) -> Hold:
     try:
         return msgspec.json.decode(order.document, type=Hold)
     except msgspec.MsgspecError as error:
+        refuse_sealed_text(order.document)
         raise StoreCorrupt(f"hold {order.id} is damaged: {error}") from error
 
 

@@ -1,8 +1,8 @@
 """Any store, with the payloads in it encoded: what the store sees of them is one opaque text.
 
-Params, constants, records and arguments of commands go through the codec. The rest is
-what a store finds sagas by and what is shown in lists, and stays readable: ids, names,
-labels, states, owners, times, definitions, and orders.
+Params, constants, records, arguments of commands and orders go through the codec. The
+rest is what a store finds sagas by and what is shown in lists, and stays readable: ids,
+names, labels, states, owners, times, and definitions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from msgspec.structs import replace as with_parts
 from sagacity.core.sealed import seal, unseal
 from sagacity.errors import PayloadUnreadable, StoreError
 from sagacity.ports.store import MAX_PAGE
-from sagacity.stores._limits import check_append, check_command, check_new
+from sagacity.stores._limits import check_append, check_command, check_new, check_order
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -150,12 +150,20 @@ class EncodedStore:
         return await self._store.delete(ids)
 
     async def keep_order(self, order: Order) -> bool:
-        """Keep an order, readable: it holds names and labels."""
-        return await self._store.keep_order(order)
+        """Keep an order, its document encoded: it can have an output to set."""
+        check_order(order)
+        return await self._store.keep_order(replace(order, document=self._encoded(order.document)))
 
     async def orders(self, kind: str) -> Sequence[Order]:
-        """Return the orders of a kind."""
-        return await self._store.orders(kind)
+        """Return the orders of a kind, decoded.
+
+        Raises:
+            PayloadUnreadable: who does not know what others are to obey must not go on.
+        """
+        return [
+            replace(order, document=self._decoded(order.document, f"{kind} {order.id}"))
+            for order in await self._store.orders(kind)
+        ]
 
     async def drop_order(self, order_id: UUID) -> None:
         """Keep an order no more."""
