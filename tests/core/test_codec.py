@@ -45,6 +45,7 @@ GOLDEN: Sequence[tuple[bytes, Event]] = (
     (b'["created",""]', Created("")),
     (b'["start_requested"]', StartRequested()),
     (b'["adopted","host/2/cd"]', Adopted("host/2/cd")),
+    (b'["created","","ann@host"]', Created("", "ann@host")),
     (b'["released"]', Released()),
     (b'["start_requested",1700000000123]', StartRequested(1700000000123)),
     (b'["unwinding","node \\"a\\" failed"]', Unwinding('node "a" failed')),

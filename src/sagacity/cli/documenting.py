@@ -83,6 +83,8 @@ def why_document(why: Why) -> WhyDocument:
         state=why.state,
         direction=why.direction.value,
         created_ms=why.created_ms,
+        created_by=why.created_by,
+        deadline_ms=why.deadline_ms,
         seen_ms=why.seen_ms,
         moving=why.moving,
         hung=why.hung,

@@ -15,6 +15,7 @@ from sagacity.cli.output import emit
 from sagacity.cli.stores import find_saga, reading
 from sagacity.cli.text import ago, cut, duration, moment, safe, safe_lines, shown_value
 from sagacity.cli.words import state_words
+from sagacity.core.agenda import Direction
 from sagacity.core.decisions import Answer, Verb
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def _what(why: Why) -> Iterator[str]:
     words = state_words(why.state, why.direction, hung=why.hung, orphaned=why.orphaned)
     yield f"{safe(why.name)}, version {safe(why.version)}: {words}"
     yield f"saga {why.id}"
-    yield f"created {_when(why, why.created_ms)}"
+    by = f" by {safe(why.created_by)}" if why.created_by else ""
+    yield f"created {_when(why, why.created_ms)}{by}"
     if why.labels:
         yield " ".join(f"{safe(key)}={safe(value)}" for key, value in sorted(why.labels.items()))
 
@@ -87,6 +89,8 @@ def _moving(why: Why, most: int) -> Iterator[str]:
         told = "yes" if why.moving else "no"
         last = cut(event_text(event), VALUE_CHARS)
         yield f"{told}; the last event was {_when(why, event.time_ms)}: {last}"
+    if why.deadline_ms is not None and why.direction == Direction.FORWARD:
+        yield f"it is taken back if it goes forward still: {_when(why, why.deadline_ms)}"
     yield from _shortened([_node(why, node) for node in why.nodes], most)
 
 

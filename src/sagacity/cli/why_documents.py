@@ -89,6 +89,8 @@ class WhyDocument:
     state: Annotated[str, "as in a saga"]
     direction: Annotated[str, "forward or unwinding"]
     created_ms: Annotated[Ms, "when it was created"]
+    created_by: Annotated[str, "who asked for it, or the coordinator in whose process it was"]
+    deadline_ms: Annotated[Ms | None, "when it is taken back if it goes forward still"]
     seen_ms: Annotated[Ms, "when all this was so"]
     moving: Annotated[bool, "whether an attempt runs that is not hung"]
     hung: Annotated[bool, "whether an attempt takes longer than is expected of it"]

@@ -146,7 +146,9 @@ def _detail(event: Heartbeat) -> bytes:
 
 
 _ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
-    Created: lambda event: orjson.dumps(["created", event.owner]),
+    Created: lambda event: orjson.dumps(
+        ["created", event.owner, event.by] if event.by else ["created", event.owner]
+    ),
     StartRequested: lambda event: (
         b'["start_requested",%d]' % event.deadline_ms
         if event.deadline_ms
@@ -214,6 +216,8 @@ def _decode(document: Any) -> Event:
         match document:
             case ["created", str(owner)]:
                 return Created(owner)
+            case ["created", str(owner), str(by)]:
+                return Created(owner, by)
             case ["start_requested"]:
                 return StartRequested()
             case ["start_requested", deadline_ms] if type(deadline_ms) is int:

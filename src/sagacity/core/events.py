@@ -89,9 +89,10 @@ class ErrorRecord(Immutable):
 
 
 class Created(Immutable):
-    """The saga exists; `owner` drives it (empty: nobody yet)."""
+    """The saga exists; `owner` drives it (empty: nobody yet, and `by` says who asked for it)."""
 
     owner: str
+    by: str = ""
     kind: ClassVar[EventKind] = EventKind.CREATED
 
 

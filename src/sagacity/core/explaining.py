@@ -41,6 +41,8 @@ def explain(known: Known) -> Why:
         state=view.state,
         direction=view.direction,
         created_ms=view.created_ms,
+        created_by=_creator(view),
+        deadline_ms=state.deadline_ms or None,
         seen_ms=known.now_ms,
         moving=any(node.doing is Doing.RUNNING for node in nodes),
         hung=any(node.doing is Doing.HUNG for node in nodes),
@@ -57,6 +59,11 @@ def explain(known: Known) -> Why:
         choices=tuple(_choices(state)),
         acts=acts_of(view),
     )
+
+
+def _creator(view: SagaView) -> str:
+    first = view.log[0].event if view.log else None
+    return (first.by or first.owner) if isinstance(first, Created) else ""
 
 
 def _last_error(known: Known) -> NodeError | None:

@@ -280,6 +280,8 @@ def _data(event: Event) -> Any:
             return how.value
         case Adopted(owner=owner, missing=missing) if missing:
             return {"owner": owner, "missing": list(missing)}
+        case Created(owner="", by=by):
+            return by
         case Created(owner=owner) | Adopted(owner=owner):
             return owner
         case Unwinding(reason=reason):

@@ -138,6 +138,10 @@ class Why:
     state: str
     direction: Direction
     created_ms: int
+    created_by: str
+    """Who asked for it: a person, or the coordinator in whose process it was created."""
+    deadline_ms: int | None
+    """When it is taken back if it goes forward still."""
     seen_ms: int
     moving: bool
     hung: bool

@@ -21,6 +21,7 @@ from sagacity.engine.handle import Ending, Handle
 from sagacity.engine.injection import check_repeat
 from sagacity.engine.intake import check_same, new_saga, take_in
 from sagacity.engine.many import ForMany
+from sagacity.engine.requests import whoami
 from sagacity.engine.summaries import ending_of_stored
 from sagacity.errors import SagaStateError
 from sagacity.ports.store import FINAL, SagaStatus
@@ -95,7 +96,7 @@ class Client(ForMany):
         intake = take_in(saga_or_dag, params, labels, self._max_value_bytes)
         saga_id = id or system.new_saga_id()
         state = SagaState(intake.dag, intake.params)
-        events: list[Event] = [Created("")]
+        events: list[Event] = [Created("", whoami())]
         now = system.wall_ms()
         if start:
             events.append(StartRequested(intake.dag.expires_ms(now)))
