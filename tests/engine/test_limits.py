@@ -1,6 +1,7 @@
 """How much runs at once: sagas, attempts, and attempts of one action."""
 
 import asyncio
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 import pytest
 
 from sagacity import ActionFailed, Context, DagError, Sec, Succeeded, Unwound, action, saga
+from sagacity.core.actions import ActionFunc
 from sagacity.core.builder import NodeFactory
+from sagacity.engine.calling import MAX_THREADS
 from sagacity.stores.memory import MemoryStore
 from tests.engine.world import PlainAction, World, dag_of, registry_of, spawn, turns
 
@@ -337,6 +340,43 @@ async def test_undos_go_on_while_dos_hang(world: World, limit: int | None) -> No
         assert isinstance(await unwinding.wait(), Unwound)
         assert "undo b" in world.calls
         await sec.drain(0)
+
+
+async def test_plain_undos_go_on_while_plain_dos_hang(world: World) -> None:
+    """All threads that dos may have are taken; undos have threads of their own."""
+    opened = threading.Event()
+
+    def hang(_ctx: Any) -> str:
+        opened.wait(20)
+        return "at last"
+
+    def do(_ctx: Any) -> str:
+        return "done"
+
+    def undo(ctx: Any) -> None:
+        world.calls.append(f"undo {ctx.node_name}")
+
+    hanging = ActionFunc("hanging", hang)
+    plain = ActionFunc("plain", do, undo)
+    registry = registry_of(world, hanging, plain)
+    async with Sec(MemoryStore(), registry) as sec:
+        unwinding = await sec.create(dag_of(NodeFactory.action("b", "", plain), "z"))
+        gate = world.hold("do z")
+        await unwinding.start()
+        await gate.entered.wait()
+        hangs = [
+            await sec.create(dag_of(NodeFactory.action("h", "", hanging)))
+            for _ in range(MAX_THREADS)
+        ]
+        for handle in hangs:
+            await handle.start()
+        await unwinding.abort()
+        gate.open()
+        assert isinstance(await unwinding.wait(), Unwound)
+        assert "undo b" in world.calls
+        opened.set()
+        for handle in hangs:
+            await handle.wait()
 
 
 async def test_sagas_take_turns_with_the_slots(world: World) -> None:

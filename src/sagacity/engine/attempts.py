@@ -121,16 +121,22 @@ class Trial(NamedTuple):
 class Attempts:
     """Runs the attempts of one coordinator's sagas."""
 
-    def __init__(self, deps: Any, caller: Caller, clock: Clock, max_value_bytes: int) -> None:
-        """`deps` goes to every context."""
+    def __init__(
+        self, deps: Any, callers: tuple[Caller, Caller], clock: Clock, max_value_bytes: int
+    ) -> None:
+        """`deps` goes to every context; `callers` are that of dos and that of undos.
+
+        Two, so that no undo waits for a thread behind dos that hang.
+        """
         self._deps: Final = deps
-        self._caller: Final = caller
+        self._callers: Final = callers
         self._clock: Final = clock
         self._max_value_bytes: Final = max_value_bytes
 
     async def close(self) -> None:
         """Let go of what calls are made in."""
-        await self._caller.close()
+        for caller in self._callers:
+            await caller.close()
 
     async def run_do(
         self, saga: Trying, node: int, number: int, action: Action, began_ms: int
@@ -263,13 +269,14 @@ class Attempts:
         call: Callable[[], Any] | Apart,
     ) -> Any:
         seconds, silence = limits
+        caller = self._callers[context.is_undo]
         if isinstance(call, Apart):
             pulse = context.pulse
-            return await self._caller.in_process(seconds, call, silence=silence, pulse=pulse)
+            return await caller.in_process(seconds, call, silence=silence, pulse=pulse)
         if seconds is None and silence is None:
-            return await (self._caller.in_thread(call) if blocks else call())
+            return await (caller.in_thread(call) if blocks else call())
         pulse = None if silence is None else context.pulse
-        return await self._caller.within(seconds, call, blocks=blocks, silence=silence, pulse=pulse)
+        return await caller.within(seconds, call, blocks=blocks, silence=silence, pulse=pulse)
 
     async def _failed(
         self, trial: Trial, kind: ErrorKind, error: BaseException, effect: Effect
@@ -298,7 +305,8 @@ class Attempts:
         """Whether the target has ceased to exist; a check that fails or takes too long says no."""
         call = partial(check, trial.context)
         try:
-            return bool(await self._caller.within(GONE_SECONDS, call, blocks=not is_async(check)))
+            caller = self._callers[trial.context.is_undo]
+            return bool(await caller.within(GONE_SECONDS, call, blocks=not is_async(check)))
         except BaseException as error:  # noqa: BLE001 - a border: this is user code too
             _pass_on_cancellation(error, trial.saga, trial.node)
             log.warning("the gone= of a retry policy failed: %s: %s", type(error).__name__, error)

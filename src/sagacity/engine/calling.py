@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from sagacity.engine.apart import Apart
     from sagacity.engine.clock import Clock
     from sagacity.engine.heartbeats import Pulse
+
+
+MAX_THREADS: Final = 32
+MAX_UNDO_THREADS: Final = 8
 
 
 class Caller:
@@ -99,6 +104,18 @@ class Caller:
                 return None, error
 
         return self._threads.submit(work)
+
+
+def callers_for(max_actions: int, clock: Clock) -> tuple[Caller, Caller]:
+    """Return what calls dos, and what calls undos: with threads of their own."""
+    return (
+        Caller(_threads("action", min(MAX_THREADS, max_actions)), clock),
+        Caller(_threads("undo", min(MAX_UNDO_THREADS, max_actions)), clock),
+    )
+
+
+def _threads(what: str, count: int) -> Executor:
+    return ThreadPoolExecutor(count, thread_name_prefix=f"sagacity-{what}")
 
 
 async def _watched(watch: Watch, running: asyncio.Future[Any], job: Future[Any] | None) -> Any:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.core.agenda import Direction
 from sagacity.core.events import Adopted
 from sagacity.engine.attempts import Attempts
-from sagacity.engine.calling import Caller
+from sagacity.engine.calling import callers_for
 from sagacity.engine.cutting import cut_all, release_all
 from sagacity.engine.executor import Execution
 from sagacity.engine.expectations import Expectations
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
 
 log: Final = logging.getLogger("sagacity")
 
-MAX_THREADS: Final = 32
 MOMENT_SECONDS: Final = 0.005
 """How long to wait for what takes about one write."""
 
@@ -113,15 +111,14 @@ class Driving:
         self.reserved: set[UUID] = set()
         """At rest, and about to be changed: nobody else may load them meanwhile."""
         self.waiters: Final = Waiters()
-        threads = ThreadPoolExecutor(
-            min(MAX_THREADS, capacity.max_actions), thread_name_prefix="sagacity-action"
-        )
         self.tasks: Final = TaskSet()
         self._insistence: Final = Insistence(store, self.report)
         self._env: Final = Environment(
             actions=registry.by_name,
             slots=Slots(capacity.max_actions, capacity.undo_slots),
-            attempts=Attempts(deps, Caller(threads, clock), clock, capacity.max_value_bytes),
+            attempts=Attempts(
+                deps, callers_for(capacity.max_actions, clock), clock, capacity.max_value_bytes
+            ),
             clock=clock,
             tasks=self.tasks,
             quarantine=Quarantine(),
