@@ -58,6 +58,8 @@ from tests.recovery.walker import (
 PARTS: Final = 24
 MAX_LOGS: Final = 4
 """Of one saga: all interleavings when they are no more than these, else these many by chance."""
+PIVOTS_EVERY: Final = 3
+"""One script in so many is also tried with a point of no return."""
 SECOND_CRASH_EVERY: Final = 24
 """One log in so many is also tried with a second crash at each place."""
 
@@ -134,7 +136,7 @@ def cases(dag: Dag) -> Iterator[Case]:
         siblings = Siblings.CANCEL if turn % 3 == 0 else Siblings.FINISH
         yield with_contracts(dag, PATTERNS[turn % len(PATTERNS)], siblings=siblings), script
         turn += 1
-    for place, script in enumerate([*failures(dag), *retries(dag)]):
+    for place, script in enumerate([*failures(dag), *retries(dag)][::PIVOTS_EVERY]):
         # A plain pivot that was interrupted cannot say any more that it had no effect.
         failing = frozenset(node for node, how in script.dos.items() if how is Do.NONE)
         yield from ((other, script) for other in with_pivot(dag, place, atomic=failing))
