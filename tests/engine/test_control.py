@@ -32,6 +32,8 @@ from sagacity.core.nodes import Undoing
 from sagacity.core.outcome import Abandoned, Stuck, Succeeded, Unwound
 from sagacity.core.policies import Retry
 from sagacity.core.views import SagaView
+from sagacity.engine.inbox import start_command
+from sagacity.engine.refusals import KIND, MAX_KEPT, Refusals, why_refused
 from sagacity.testing import ManualClock
 from sagacity.testing.checkers import judge
 from sagacity.testing.faults import FaultyStore, Moment
@@ -626,8 +628,36 @@ async def test_what_the_coordinator_refuses_is_refused_to_the_client(stores: Sto
         handle = await sec.create(one)
         await handle.start()
         await facts.until_recorded(EventKind.ATTEMPT_FAILED, "number")
-        with pytest.raises(SagaStateError, match="its coordinator refuses"):
-            await client.handle(handle.id).set_output("number", "seven")
+        for _ in range(2):  # also when the same request is sent again
+            with pytest.raises(SagaStateError, match="should be a valid integer"):
+                await client.handle(handle.id).set_output("number", "seven", request_id=UUID(int=7))
+
+
+async def test_only_the_newest_refusals_are_kept(stores: Stores) -> None:
+    """The store has room for so many orders of all kinds."""
+    store = stores()
+    async with Client(store):
+        refusals = Refusals(store)
+        for number in range(1, MAX_KEPT + 3):
+            await refusals.keep(UUID(int=number), ValueNotStorable(f"no. {number}"))
+        assert len(await store.orders(KIND)) == MAX_KEPT
+        assert await why_refused(store, UUID(int=MAX_KEPT + 2)) == f"no. {MAX_KEPT + 2}"
+
+
+async def test_a_start_that_was_carried_out_before_is_no_trouble(
+    stores: Stores, world: World
+) -> None:
+    """Its coordinator may have died before it could say that it was done."""
+    facts = Facts()
+    store = stores()
+    async with coordinator(stores, world, observers=[facts]) as sec, Client(store):
+        handle, gate = await in_the_middle(sec, world)
+        await store.send(start_command(handle.id))
+        while await store.take():
+            await turns()
+        gate.open()
+        assert await handle.wait() == Succeeded("c")
+    assert facts.troubles == []
 
 
 async def test_what_died_with_its_coordinator_does_not_keep_a_saga_from_being_abandoned(

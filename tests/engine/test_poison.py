@@ -121,6 +121,22 @@ async def poisoned(stores: Stores, world: World) -> Deadly:
 
 
 @pytest.mark.usefixtures("deaths")
+async def test_who_waits_to_be_tried_alone_says_so(stores: Stores, world: World) -> None:
+    """And who has the turn, from any process."""
+    deadly = Deadly()
+    await begin(stores, world, deadly)
+    await die_again(stores, world, deadly, len(IDS))
+    async with coordinator(stores, world, deadly) as sec, Client(stores()) as client:
+        await deadly.until_inside(1)
+        told = [cause.text for each in IDS for cause in (await client.handle(each).why()).causes]
+        await sec.drain(0)
+    assert len(told) == len(IDS) - 1
+    for text in told:
+        assert "waits to be tried alone, because of 2 coordinators that died" in text
+        assert "now saga 00000000-0000-0000-0000-00000000000" in text
+
+
+@pytest.mark.usefixtures("deaths")
 async def test_what_goes_on_killing_is_poison(stores: Stores, world: World) -> None:
     """Its saga is stuck, with the reason, and nothing runs it any more."""
     deadly = await poisoned(stores, world)

@@ -209,6 +209,36 @@ async def test_a_pause_says_since_when_and_by_whom(stores: Stores, world: World)
         assert (cause.by, cause.since_ms) == ("ann", why.acts[0].time_ms)
 
 
+async def test_a_step_leaves_who_has_paused_it(stores: Stores, world: World) -> None:
+    """A step is taken in a saga that is paused; and what may pass is not told as paused."""
+    async with AsyncExitStack() as stack:
+        sec = await retrying(Scene(stores, world, stack))
+        handle = sec.handle(ID)
+        await handle.pause("maintenance", by="ann")
+        assert [each.doing for each in (await handle.why()).nodes] == [Doing.PAUSED]
+        await handle.step(by="bob")
+        why = await handle.why()
+        assert [each.by for each in why.causes if each.kind is Doing.PAUSED] == ["ann"]
+        assert [each.doing for each in why.nodes] == [Doing.RETRY]
+        await handle.unpause()
+        await handle.step(by="bob")
+        why = await handle.why()
+        assert [each.by for each in why.causes if each.kind is Doing.PAUSED] == ["bob"]
+
+
+async def test_it_says_why_it_unwinds(stores: Stores, world: World) -> None:
+    """What failed first, though an undo has failed since."""
+    async with explained(stores, world, stuck) as why:
+        assert why.turned == 'node "b" failed: no'
+
+
+async def test_an_abort_says_that_it_waits_for_what_runs(stores: Stores, world: World) -> None:
+    """Which may be just what hangs."""
+    async with explained(stores, world, hung) as why:
+        (text,) = [each.text for each in why.choices if each.verb is Verb.ABORT]
+        assert "waits for what runs" in text
+
+
 async def test_a_breakpoint_is_told_as_the_cause(stores: Stores, world: World) -> None:
     """With where it is; clearing those that are left is offered."""
     async with AsyncExitStack() as stack:

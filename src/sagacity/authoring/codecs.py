@@ -164,7 +164,7 @@ def _encoder(adapter: pydantic.TypeAdapter[Any], type_: Any) -> Callable[[Any], 
                 fallback=stored_if_secret,
             )
         except ValueError as error:  # pydantic's own, text that is no UTF-8, a value in itself
-            reason = f"no {in_words(type_)}: {_told(error)}"
+            reason = f"no {in_words(type_)}: {told(error)}"
             raise ValueNotStorable(reason) from (None if hide else error)
         text = encode(plain, limit_bytes=MOST_VALUE_BYTES)
         try:
@@ -173,7 +173,7 @@ def _encoder(adapter: pydantic.TypeAdapter[Any], type_: Any) -> Callable[[Any], 
             read(text, by_alias=False, by_name=True)
         except pydantic.ValidationError as error:
             raise ValueNotStorable(
-                f"no {in_words(type_)}, it could not be read back: {_told(error)}"
+                f"no {in_words(type_)}, it could not be read back: {told(error)}"
             ) from error
         return text
 
@@ -187,7 +187,7 @@ def _validator(adapter: pydantic.TypeAdapter[Any]) -> Any:
     return pydantic_core.SchemaValidator(adapter.core_schema, {"hide_input_in_errors": True})
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """Return what pydantic found, on one line, without values and addresses of its manual."""
     if not isinstance(error, pydantic.ValidationError):
         return _INPUT_VALUE.sub("", " ".join(str(error).split()))
@@ -213,7 +213,7 @@ def _reader(adapter: pydantic.TypeAdapter[Any], type_: Any) -> Callable[[bytes |
         try:
             return validate(text, by_alias=True, by_name=True)
         except ValueError as error:
-            raise ValueNotStorable(f"no {in_words(type_)}: {_told(error)}") from error
+            raise ValueNotStorable(f"no {in_words(type_)}: {told(error)}") from error
 
     return read
 

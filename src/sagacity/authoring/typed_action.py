@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sagacity.authoring.annotations import Names
+from sagacity.authoring.codecs import told
 from sagacity.authoring.keys import action_key
 from sagacity.authoring.mistakes import Flaw
 from sagacity.authoring.signatures import REQUIRED, Signature
@@ -139,7 +140,7 @@ class TypedAction:
         try:
             return self._encode(self.signature.result.codec.decode(output))
         except ValueError as error:
-            raise ValueNotStorable(f'no output of action "{self.name}": {error}') from error
+            raise ValueNotStorable(f'no output of action "{self.name}": {told(error)}') from error
 
     def _misfit(self, inputs: Mapping[str, Json], error: Exception) -> ValueError:
         for name, value in inputs.items():

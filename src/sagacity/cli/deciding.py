@@ -37,7 +37,7 @@ PATIENCE_SECONDS: Final = 30.0
 """How long a coordinator that is alive may take to carry out what is asked."""
 
 _DONE: Final = {
-    Verb.PAUSE: "is paused: nothing new begins",
+    Verb.PAUSE: "begins nothing new",
     Verb.UNPAUSE: "goes on",
     Verb.ABORT: "is being taken back",
     Verb.RETRY: "tries again",
@@ -48,6 +48,10 @@ _DONE: Final = {
     Verb.SET_BREAKPOINT: "pauses when it comes there",
     Verb.CLEAR_BREAKPOINT: "does not pause there any more",
 }
+
+
+_GO_ON: Final = frozenset({Verb.ABORT, Verb.RETRY, Verb.SKIP, Verb.SET_OUTPUT})
+"""What lets a saga go on, unless it is paused."""
 
 
 def _decision(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -255,7 +259,8 @@ def _carry_out(
             )
         )
     elif changed:
-        click.echo(f"saga {found} {_DONE[verb]}; it is {state}")
+        then = ": unpause it, and it goes on" if state == "paused" and verb in _GO_ON else ""
+        click.echo(f"saga {found} {_DONE[verb]}; it is {state}{then}")
     else:
         click.echo(f"saga {found}: nothing to do; it is {state}")
 

@@ -90,6 +90,7 @@ def why_document(why: Why) -> WhyDocument:
         hung=why.hung,
         orphaned=why.orphaned,
         last_event=None if why.last_event is None else _event_document(why.last_event),
+        turned=why.turned or None,
         nodes=[
             CurrentNodeDocument(
                 each.path, each.doing.value, each.undo, each.attempt, each.since_ms,

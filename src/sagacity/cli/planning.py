@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.cli.json_documents import LeftDocument, PlanDocument, PlannedCallDocument
 from sagacity.cli.text import counted, moment, safe, shown_value
-from sagacity.core.decisions import Answer
+from sagacity.core.decisions import Answer, Verb
 
 if TYPE_CHECKING:
     from sagacity.runtime import LeftNode, Plan, PlannedCall
@@ -49,10 +49,14 @@ def plan_document(plan: Plan) -> PlanDocument:
 def plan_lines(plan: Plan) -> list[str]:
     """Return a plan as lines for people, abridged."""
     about = f" {safe(plan.node)}" if plan.node else ""
-    asked = f"{plan.verb.value}{about} of saga {plan.saga_id}"
+    asked = f"{plan.verb.value.replace('_', '-')}{about} of saga {plan.saga_id}"
     if plan.answer is not Answer.ALLOWED:
         return [f"{asked}: {plan.answer.value}: {safe(plan.why)}"]
     lines = [f"{asked} would be carried out; nothing was changed."]
+    if plan.verb is Verb.SET_OUTPUT:
+        lines.append(
+            "Whether the output is of the node's type, a coordinator with the code checks."
+        )
     if plan.calls:
         lines += ["It would run, if all succeeds (what has one number can run at once):", ""]
         lines += [_call_line(call) for call in plan.calls[:MAX_LINES]]

@@ -96,6 +96,7 @@ class WhyDocument:
     hung: Annotated[bool, "whether an attempt takes longer than is expected of it"]
     orphaned: Annotated[bool, "whether it has something to do, and nobody alive owns it"]
     last_event: Annotated[EventDocument | None, "of its log"]
+    turned: Annotated[str | None, "why it unwinds; null while it goes forward"]
     nodes: Annotated[list[CurrentNodeDocument], "those that something is to be done about"]
     causes: Annotated[list[CauseDocument], "why it does not go on"]
     error: Annotated[NodeErrorDocument | None, "the last one of its log"]

@@ -11,6 +11,7 @@ from sagacity.core.agenda import StuckReason
 from sagacity.core.circumstances import UNPARKED
 from sagacity.core.decisions import Verb
 from sagacity.core.events import Decided, ErrorKind
+from sagacity.core.poison import is_suspect
 from sagacity.core.why import Act, Cause, Doing
 
 if TYPE_CHECKING:
@@ -45,13 +46,23 @@ def _paused(known: Known) -> Iterator[Cause]:
         text = f"it has come to its breakpoint: {stop.at.replace('_', ' ')}{where}"
         yield Cause(Doing.PAUSED, text, stop.node or "")
         return
-    for act in reversed(acts_of(known.view)):
-        if act.verb in (Verb.PAUSE, Verb.STEP):
-            because = f": {act.reason}" if act.reason else ""
-            how = f"hold {state.held_by} by" if state.held_by else "paused by"
-            text = f"{how} {act.by}{because}"
-            yield Cause(Doing.PAUSED, text, since_ms=act.time_ms, by=act.by)
-            return
+    act = _pausing(acts_of(known.view))
+    if act is not None:
+        because = f": {act.reason}" if act.reason else ""
+        how = f"hold {state.held_by} by" if state.held_by else "paused by"
+        text = f"{how} {act.by}{because}"
+        yield Cause(Doing.PAUSED, text, since_ms=act.time_ms, by=act.by)
+
+
+def _pausing(acts: Sequence[Act]) -> Act | None:
+    """Return what a saga has been paused by; a step pauses only one that was not."""
+    pausing: Act | None = None
+    for act in acts:
+        if act.verb == Verb.PAUSE or (act.verb == Verb.STEP and pausing is None):
+            pausing = act
+        elif act.verb == Verb.UNPAUSE:
+            pausing = None
+    return pausing
 
 
 def _stuck(known: Known) -> Iterator[Cause]:
@@ -123,6 +134,9 @@ def _crowded(known: Known) -> Iterator[Cause]:
     waits = {node.path: node.waits_for for node in known.view.nodes if node.waits_for}
     by_action: dict[str, list[CurrentNode]] = {}
     for node in known.that(Doing.SLOT):
+        if is_suspect(state, state.dag.find(node.path)):
+            yield _suspected(known, node)
+            continue
         by_action.setdefault(known.action_of(node), []).append(node)
     for action, nodes in by_action.items():
         holders = [each for each in known.rivals if each.action == action]
@@ -140,6 +154,19 @@ def _crowded(known: Known) -> Iterator[Cause]:
         here = next((waits[node.path] for node in nodes if node.path in waits), "")
         text = f"{_named(nodes)}: waits for {here or f'a slot{end}'}{held}"
         yield Cause(Doing.SLOT, text, nodes[0].path)
+
+
+def _suspected(known: Known, node: CurrentNode) -> Cause:
+    deaths = known.state.deaths[known.state.dag.find(node.path)]
+    text = (
+        f"{node.path}: waits to be tried alone, because of {deaths} coordinators that died "
+        "while it ran; such nodes have their turn one after the other"
+    )
+    for each in known.rivals:
+        if each.suspected:
+            text += f": now saga {each.saga_id} ({each.saga_name}), node {each.node}"
+            break
+    return Cause(Doing.SLOT, text, node.path)
 
 
 CAUSES: Final[tuple[Callable[[Known], Iterator[Cause]], ...]] = (

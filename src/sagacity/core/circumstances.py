@@ -106,7 +106,7 @@ def _doing(known: Known, node: int) -> Doing:
         return Doing.HUNG if hung_ms is not None and hung_ms <= known.now_ms else Doing.RUNNING
     if not state.started:
         return Doing.READY
-    if state.paused:
+    if state.paused and node not in state.stepped:
         return Doing.PAUSED
     if state.halted:
         return Doing.HALTED

@@ -104,14 +104,19 @@ def judge_decision(
             some = cleared(state, node, value)
             return _ALLOWED if some else Verdict(Answer.NO_OP, "there is no such breakpoint")
         case Verb.RETRY if node == NO_NODE:
-            return _ALLOWED if retriable(state) else _NOTHING_TO_RETRY
+            return _ALLOWED if retriable(state) else _not_retriable(state)
         case _:
             return _of_node(state, verb, node)
 
 
-_NOTHING_TO_RETRY: Final = Verdict(
-    Answer.REFUSED, "none of its nodes is stuck or waits for a retry"
-)
+def _not_retriable(state: SagaState) -> Verdict:
+    if not state.stuck_on:
+        return Verdict(Answer.REFUSED, "none of its nodes is stuck or waits for a retry")
+    path = state.dag.paths[min(state.stuck_on)]
+    return Verdict(Answer.REFUSED, f'node "{path}" {_ASKS}')
+
+
+_ASKS: Final = "has no undo that could be tried: skip it, or abandon the saga"
 
 
 def retriable(state: SagaState) -> list[int]:
@@ -196,7 +201,7 @@ def _of_node(state: SagaState, verb: Verb, node: int) -> Verdict:
     undoing = state.status[node] is NodeStatus.UNDO_STARTED
     match verb:
         case Verb.RETRY if stuck is StuckReason.ASKS:
-            fits, wanted = False, "has no undo that could be tried: skip it, or abandon the saga"
+            fits, wanted = False, _ASKS
         case Verb.RETRY:
             fits, wanted = stuck is not None or waits, "neither stuck nor waits for a retry"
         case Verb.SKIP:

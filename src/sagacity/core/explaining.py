@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sagacity.core.agenda import Direction
 from sagacity.core.causes import CAUSES, acts_of
+from sagacity.core.dag import Siblings
 from sagacity.core.decisions import NO_NODE, Answer, Verb, judge_decision
 from sagacity.core.events import (
     Adopted,
@@ -14,6 +15,7 @@ from sagacity.core.events import (
     Failed,
     UndoAttemptFailed,
     UndoFailed,
+    Unwinding,
 )
 from sagacity.core.nodes import NodeKind, Undoing
 from sagacity.core.outcome import node_error
@@ -48,6 +50,7 @@ def explain(known: Known) -> Why:
         hung=any(node.doing is Doing.HUNG for node in nodes),
         orphaned=known.orphaned,
         last_event=view.events[-1] if view.events else None,
+        turned=_turned(view) if view.direction is Direction.UNWINDING else "",
         nodes=nodes,
         causes=tuple(cause for find in CAUSES for cause in find(known)),
         error=_last_error(known),
@@ -79,6 +82,19 @@ def _last_error(known: Known) -> NodeError | None:
             case _:
                 pass
     return None
+
+
+def _turned(view: SagaView) -> str:
+    """Return why it unwinds: what failed first, or who wanted it."""
+    for logged in view.log:
+        match logged.event:
+            case Unwinding(reason=reason):
+                return reason
+            case Failed(node=node, error=error):
+                return f'node "{view.dag.paths[node]}" failed: {error.message}'
+            case _:
+                pass
+    return ""
 
 
 # -- 4. who has it? ---------------------------------------------------------------------
@@ -147,7 +163,14 @@ def _would_abort(state: SagaState, _node: int) -> str:
         status in _HOLDING and what.undoing is not Undoing.NOTHING
         for status, what in zip(state.status, state.dag.nodes, strict=True)
     )
-    return f"begins nothing more, and takes back what was done ({done} nodes hold something)"
+    if not state.in_flight:
+        first = ""
+    elif state.dag.siblings is Siblings.CANCEL:
+        first = "cuts short what runs, where that may be, "
+    else:
+        first = "waits for what runs, "
+    back = f"takes back what was done (nodes that hold something: {done})"
+    return f"begins nothing more, {first}and {back}"
 
 
 def _would_retry(state: SagaState, node: int) -> str:

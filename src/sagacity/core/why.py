@@ -1,7 +1,7 @@
 """What `why` says of a saga: the seven questions of who is on call, each with its answer.
 
 1. What is it?               `id`, `name`, `version`, `labels`, `created_ms`
-2. Is it moving?             `moving`, `last_event`, `direction`, `nodes`
+2. Is it moving?             `moving`, `last_event`, `direction`, `turned`, `nodes`
 3. Why not?                  `causes`, `error`
 4. Who has it?               `owner`, `epoch`, `owned`, `owners`
 5. What has it touched?      `held`
@@ -118,13 +118,18 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A node of another saga that runs an action which this saga waits for."""
+    """A node of another saga that runs what this saga waits for.
+
+    That is the same action; or, if `suspected`, a node that is tried alone for the coordinators
+    that have died while it ran.
+    """
 
     saga_id: UUID
     saga_name: str
     action: str
     node: str
     since_ms: int
+    suspected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,7 @@ class Why:
     hung: bool
     orphaned: bool
     last_event: EventView | None
+    turned: str
     nodes: tuple[CurrentNode, ...]
     causes: tuple[Cause, ...]
     error: NodeError | None

@@ -14,6 +14,7 @@ from sagacity.engine.clock import SystemClock
 from sagacity.engine.control import decision_command, decision_of, events_of
 from sagacity.engine.inbox import START
 from sagacity.engine.journal import Journal, Ledger
+from sagacity.engine.refusals import why_refused
 from sagacity.engine.summaries import state_of_stored
 from sagacity.errors import SagaStateError, StoreBusy
 from sagacity.ports.store import MAX_PAGE
@@ -52,7 +53,8 @@ async def ask(store: SagaStore, definitions: Definitions, saga_id: UUID, request
             await store.send(decision_command(saga_id, request))
             sent = True
         elif left_behind:
-            why = "its coordinator refuses; its log says why"
+            why = await why_refused(store, request.request_id)
+            why = why or "its coordinator refuses; its log says why"
             raise SagaStateError(saga_id, stored.head.state, request.verb, why)
         elif await _was_left_behind(store, request):
             left_behind = True  # perhaps carried out since we read: looked at once more

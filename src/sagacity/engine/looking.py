@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sagacity.core.circumstances import Known
 from sagacity.core.explaining import explain
+from sagacity.core.poison import is_suspect
 from sagacity.core.why import Doing, Rival
 from sagacity.engine.expectations import Expectations
 from sagacity.engine.listing import Page, list_sagas, query_of
@@ -133,9 +134,10 @@ class Looking:
                 other = await self._known(head.id)
             except NoSuchSaga:  # removed meanwhile
                 continue
-            rivals += [
-                Rival(head.id, head.name, action, node.path, node.since_ms or 0)
-                for node in (*other.that(Doing.RUNNING), *other.that(Doing.HUNG))
-                if (action := other.action_of(node)) in actions
-            ]
+            for node in (*other.that(Doing.RUNNING), *other.that(Doing.HUNG)):
+                action, state = other.action_of(node), other.state
+                alone = is_suspect(state, state.dag.find(node.path))
+                if alone or action in actions:
+                    since_ms = node.since_ms or 0
+                    rivals.append(Rival(head.id, head.name, action, node.path, since_ms, alone))
         return rivals

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from sagacity.core.agenda import Direction
 from sagacity.engine.places import Entrant
+from sagacity.engine.refusals import Refusals
 from sagacity.errors import CoordinatorClosed, NotOwner, PayloadUnreadable, StoreCorrupt, StoreError
 from sagacity.ports.store import DRIVEN, MAX_PAGE, SagaQuery
 
@@ -54,6 +55,7 @@ class Recovery:
         """The requests that were taken from the inbox and are not marked as done."""
         self._lines: dict[UUID, deque[InboxCommand]] = {}
         """Those that wait for their turn, by saga."""
+        self._refusals: Final = Refusals(store)
         self._more_waiting = False
         """Whether the inbox holds more than was looked at."""
 
@@ -168,6 +170,7 @@ class Recovery:
                 if isinstance(error, StoreError) and not isinstance(error, StoreCorrupt | NotOwner):
                     await asyncio.sleep(POLL_SECONDS)  # the store's trouble, not the command's
                     continue
+                await self._refusals.keep(command.request_id, error)
             await self._mark_done(command)
             line.popleft()
         if not line:

@@ -434,7 +434,9 @@ class Sec(ForMany):
         """Do one command of another process."""
         if command.verb == inbox.START:
             # Acknowledged when it was sent: without the code it is started all the same, and waits.
-            await self._accepting().starting.start(command.saga_id, here=False)
+            # And that it was started is all that was asked, if by one that died before it said so.
+            with suppress(SagaStateError):
+                await self._accepting().starting.start(command.saga_id, here=False)
         elif is_decision(command.verb):
             await self.decide(command.saga_id, read_request(command))
         else:
