@@ -34,6 +34,7 @@ class Deadly:
         self.inside = 0
         self.most_inside = 0
         self._changed = asyncio.Event()
+        self._let_go = asyncio.Event()
         self.action = PlainAction("deadly", self.do, self.undo)
 
     async def do(self, _ctx: Any) -> str:
@@ -42,13 +43,17 @@ class Deadly:
         self._changed.set()
         try:
             if self.is_deadly:
-                await asyncio.Event().wait()
+                await self._let_go.wait()
             await asyncio.sleep(0)
         finally:
             self.inside -= 1
         return "survived"
 
     async def undo(self, _ctx: Any) -> None: ...
+
+    def let_go(self) -> None:
+        """Let those that are inside survive after all."""
+        self._let_go.set()
 
     async def until_inside(self, count: int) -> None:
         while self.inside < count:
@@ -110,6 +115,43 @@ async def test_suspects_are_tried_one_at_a_time(stores: Stores, world: World) ->
         for saga_id in IDS:
             assert isinstance(await sec.handle(saga_id).wait(), Succeeded)
         assert deadly.most_inside == 1
+
+
+async def suspected(stores: Stores, world: World) -> Deadly:
+    """Leave two sagas that are to be tried one at a time."""
+    deadly = Deadly()
+    await begin(stores, world, deadly, IDS[:2])
+    for _ in range(SUSPECT_DEATHS - 1):
+        await die_again(stores, world, deadly, inside=2)
+    return deadly
+
+
+@pytest.mark.usefixtures("deaths")
+async def test_a_suspect_that_is_undone_makes_room_for_the_next(
+    stores: Stores, world: World
+) -> None:
+    """Its undo is tried alone too, and then it is the turn of the others."""
+    deadly = await suspected(stores, world)
+    async with Client(stores()) as client:
+        await client.handle(IDS[0]).abort()
+    deadly.is_deadly = False
+    async with coordinator(stores, world, deadly) as sec:
+        assert isinstance(await sec.handle(IDS[0]).wait(), Unwound)
+        assert isinstance(await sec.handle(IDS[1]).wait(), Succeeded)
+
+
+@pytest.mark.usefixtures("deaths")
+async def test_a_suspect_that_waits_its_turn_can_be_undone_instead(
+    stores: Stores, world: World
+) -> None:
+    """What it waited with is not to be done any more, and what came instead is."""
+    deadly = await suspected(stores, world)
+    async with coordinator(stores, world, deadly) as sec:
+        await deadly.until_inside(1)
+        await sec.handle(IDS[1]).abort()
+        deadly.let_go()
+        assert isinstance(await sec.handle(IDS[1]).wait(), Unwound)
+        assert isinstance(await sec.handle(IDS[0]).wait(), Succeeded)
 
 
 async def poisoned(stores: Stores, world: World) -> Deadly:

@@ -251,7 +251,7 @@ class Execution(Reachable):
     def _admit_if_current(self, command: Call) -> None:
         if not self._draining and is_current(self.state, command):
             self._admit(command)
-        elif self.state.deaths:
+        else:
             self._env.quarantine.leave((self.saga_id, command.node))
 
     def _admit(self, command: Call) -> None:
@@ -287,6 +287,7 @@ class Execution(Reachable):
             self._begin(granted.call)
         else:
             self._flights.decline(granted)
+            self._env.quarantine.leave((self.saga_id, granted.call.node))
 
     def _attempt(self, command: Call, began_ms: int) -> Coroutine[Any, Any, Event]:
         """Call what `command` says; `began_ms` is the time of its `started` in the log."""
@@ -320,7 +321,7 @@ class Execution(Reachable):
         self._flights.land(node)
         if self._hearing is not None:
             self._hearing.heartbeats.end(node, event)
-        if self.state.deaths:
+        if self._env.quarantine.inside is not None:
             self._env.quarantine.leave((self.saga_id, node))
         if type(event) is Succeeded and node in self.state.dag.output_sources:
             event = with_output(self.state, event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
@@ -18,32 +18,33 @@ class Quarantine:
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._inside: Suspect | None = None
-        self._waiting: Final[deque[tuple[Suspect, Callable[[], None]]]] = deque()
+        self.inside: Suspect | None = None
+        """Who has the place; None: nobody has it or waits for it."""
+        self._waiting: Final[OrderedDict[Suspect, Callable[[], None]]] = OrderedDict()
 
     def enter(self, suspect: Suspect, ready: Callable[[], None]) -> bool:
-        """Take the place; if another has it, `ready` is called once it is this one's."""
-        if self._inside in (None, suspect):
-            self._inside = suspect
+        """Take the place; if another has it, `ready` is called once it is this one's.
+
+        Of one that waits already the last `ready` counts: it may have changed its mind.
+        """
+        if self.inside in (None, suspect):
+            self.inside = suspect
             return True
-        if all(each != suspect for each, _ in self._waiting):
-            self._waiting.append((suspect, ready))
+        self._waiting[suspect] = ready
         return False
 
     def leave(self, suspect: Suspect) -> None:
         """Give the place to the next one, if this one has it."""
-        if self._inside != suspect:
+        if self.inside != suspect:
             return
-        self._inside = None
+        self.inside = None
         if self._waiting:
-            self._inside, ready = self._waiting.popleft()
+            self.inside, ready = self._waiting.popitem(last=False)
             ready()
 
     def leave_all_of(self, saga_id: UUID) -> None:
         """Let go of all that one saga has or waits for."""
-        still = [each for each in self._waiting if each[0][0] != saga_id]
-        if len(still) < len(self._waiting):
-            self._waiting.clear()
-            self._waiting.extend(still)
-        if self._inside is not None and self._inside[0] == saga_id:
-            self.leave(self._inside)
+        for suspect in [each for each in self._waiting if each[0] == saga_id]:
+            del self._waiting[suspect]
+        if self.inside is not None and self.inside[0] == saga_id:
+            self.leave(self.inside)

@@ -143,7 +143,7 @@ class Reachable:
     def give_up(self) -> None:
         """Let go of all slots; what still runs was cancelled, or belongs to a lost saga."""
         self._flights.give_up()
-        if self.state.deaths:
+        if self._env.quarantine.inside is not None:
             self._env.quarantine.leave_all_of(self.saga_id)
         if self._hearing is not None:
             self._hearing.refuse()
