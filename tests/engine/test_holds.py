@@ -150,6 +150,25 @@ async def test_what_a_person_has_paused_stays_paused_when_the_hold_is_lifted(
             assert await handle.wait() == Succeeded("c")
 
 
+@pytest.mark.parametrize("how", ["breakpoint", "step"])
+async def test_what_has_stopped_for_a_person_stays_so_when_the_hold_is_lifted(
+    stores: Stores, world: World, how: str
+) -> None:
+    """At a breakpoint, or between two steps, somebody looks at it."""
+    async with coordinator(stores, world) as sec:
+        await sec.pause(name="s")
+        handle, other = await begun(sec), await begun(sec)
+        if how == "breakpoint":
+            await handle.set_breakpoint("a")
+        else:
+            await handle.step()
+        await sec.unpause(name="s")
+        assert await other.wait() == Succeeded("c")
+        assert (await handle.view()).state == "paused"
+        await handle.unpause()
+        assert await handle.wait() == Succeeded("c")
+
+
 async def test_a_saga_that_a_person_unpauses_goes_on_under_the_hold(
     stores: Stores, world: World
 ) -> None:

@@ -126,9 +126,13 @@ class Steered(Agenda):
         self.plan_anew()
 
     def _take_step(self, node: int | None) -> None:
-        self.paused, self.stopped_at = True, None
+        self._pause_on_its_own_account(None)
         if node is not None:
             self.stepped |= {node}
+
+    def _pause_on_its_own_account(self, stopped_at: Breakpoint | None) -> None:
+        """Whoever steps, or has asked for a breakpoint, does not mean: until a hold is lifted."""
+        self.paused, self.held_by, self.stopped_at = True, "", stopped_at
 
     def halt_where_wanted(self, event: Event) -> None:
         """Stand still if `event` has brought the saga to a breakpoint; each counts once."""
@@ -136,7 +140,7 @@ class Steered(Agenda):
         self.stepped = frozenset(node for node in self.stepped if node in self.waiting)
         for each in [each for each in self.breakpoints if is_hit(each, state, event)]:
             self.breakpoints -= {each}
-            self.paused, self.stopped_at = True, each
+            self._pause_on_its_own_account(each)
 
     def _try_again(self, node: int) -> None:
         """Let the do (of an unknown outcome) or the undo run now, with a fresh budget."""
