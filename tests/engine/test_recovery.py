@@ -247,6 +247,24 @@ async def test_a_saga_without_its_code_is_parked_and_others_go_on(
         assert await sec.handle(saga_id).wait() == Succeeded("c")
 
 
+async def test_a_step_of_a_saga_without_its_code_waits_for_the_code(
+    stores: Stores, world: World
+) -> None:
+    """Nothing breaks on it, and whoever has the code takes the step."""
+    saga_id = await interrupt(stores(), world, LINE, "do b")
+    facts = Facts()
+    async with Sec(stores(), nothing_at_all(world), observers=[facts]) as sec:
+        await sec.handle(saga_id).pause()
+        await sec.handle(saga_id).step("b")
+        while (await sec.get(saga_id)).state != "waiting for code":
+            await turns()
+        assert facts.troubles == []
+    async with Sec(stores(), registry_of(world)) as sec:
+        while (await sec.get(saga_id)).node("b").status != "succeeded":
+            await turns()
+        assert (await sec.get(saga_id)).state == "paused"
+
+
 async def test_starting_a_saga_without_its_code_is_refused(stores: Stores, world: World) -> None:
     """And harms nothing: with the code it can be started."""
     async with Client(stores()) as client:

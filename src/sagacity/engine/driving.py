@@ -302,13 +302,15 @@ class Driving:
             stored = await self._insistence.read(saga_id)
             execution = self.load(stored)
             missing = self._registry.missing_for(execution.state.dag)
-            stuck = execution.state.stuck is not None  # needs no code to be told so
+            stuck = execution.state.stuck is not None
             if execution.state.finished is not None:  # by a person, while it was in the line
                 self._leave(saga_id)
                 self._deliver(execution)
                 return
             obeyed = self.obey(execution)
-            if missing and not stuck and not execution.state.paused:
+            # What stands still needs no code to be told so.
+            stands = stuck or (execution.state.paused and not execution.state.stepped)
+            if missing and not stands:
                 if obeyed:
                     await execution.journal.commit()
                 now_ms = self._env.clock.now_ms()
