@@ -10,13 +10,16 @@ import pytest
 
 from sagacity import ActionFailed, Client, Handle, NoSuchNode, SagaStateError, Sec, Unwound
 from sagacity.core.breakpoints import MAX_BREAKPOINTS, Breakpoint
+from sagacity.core.builder import NodeFactory
 from sagacity.core.decisions import Verb, judge_decision
 from sagacity.core.events import EventKind
+from sagacity.core.policies import Retry
 from sagacity.core.state import SagaState
 from sagacity.core.values import encode
 from sagacity.core.views import SagaView
+from sagacity.testing.clock import ManualClock
 from tests.engine.conftest import Stores
-from tests.engine.world import Facts, World, dag_of, registry_of
+from tests.engine.world import Facts, PlainAction, World, dag_of, registry_of, turns
 
 LINE = dag_of("a", "b", "c")
 
@@ -87,6 +90,47 @@ async def test_a_step_can_choose_its_node(stores: Stores, world: World) -> None:
             await handle.step("c")
         await handle.unpause()
         await handle.result()
+
+
+async def test_a_step_that_must_wait_for_a_slot_is_taken(stores: Stores, world: World) -> None:
+    """It is not forgotten, though nothing else of the saga goes on meanwhile."""
+    gate = world.hold("do x")
+    async with Sec(stores(), registry_of(world), max_actions=1) as sec:
+        other = await sec.create(dag_of("x", name="other"))
+        await other.start()
+        await gate.entered.wait()
+        handle = await held(sec)
+        await handle.step()
+        await turns()
+        gate.open()
+        view = await until(handle, lambda view: view.node("a").status == "succeeded")
+        assert view.state == "paused"
+    assert world.calls == ["do x", "do a"]
+
+
+async def test_a_step_of_a_retry_that_is_not_due_is_taken_when_it_is(
+    stores: Stores, world: World
+) -> None:
+    """A step lets a node pass; when it is tried again is not for the step to say."""
+    clock, once = ManualClock(), Retry(attempts=2, backoff=60.0, jitter=0.0)
+    world.fail("do a", ActionFailed("not yet"))
+    typed = PlainAction("retried", world.do, world.undo, retry=once)
+    dag = dag_of(NodeFactory.action("a", "", typed), "b")
+    facts = Facts()
+    async with Sec(
+        stores(), registry_of(world, typed), clock=clock, observers=[facts]
+    ) as sec:  # fmt: skip
+        handle = await sec.create(dag)
+        await handle.start()
+        await facts.until_recorded(EventKind.ATTEMPT_FAILED, "a")
+        await handle.pause()
+        world.give("do a", "a")
+        await handle.step("a")
+        await turns()
+        clock.move(61.0)
+        view = await until(handle, lambda view: view.node("a").status == "succeeded")
+        assert view.state == "paused"
+    assert world.calls == ["do a", "do a"]
 
 
 async def test_a_step_pauses_a_saga_that_runs(stores: Stores, world: World) -> None:

@@ -184,7 +184,8 @@ class Execution(Reachable):
         state, flights = self.state, self._flights
         if flights.lingering or flights.tasks or state.in_flight:
             return False
-        return state.paused or state.stuck is not None or not state.started
+        stands = state.paused and not state.stepped  # a step may wait for a slot, or its time
+        return stands or state.stuck is not None or not state.started
 
     def _falls_asleep(self) -> bool:
         """Whether all that is left to do are retries that are not due for a while."""
