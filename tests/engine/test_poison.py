@@ -15,6 +15,7 @@ import pytest
 
 from sagacity import Abandoned, Client, SagaStateError, Sec, Stuck, Succeeded, Unwound
 from sagacity.core.builder import NodeFactory
+from sagacity.core.dag import Siblings
 from sagacity.core.events import EventKind
 from sagacity.core.poison import MOST_DEATHS, SUSPECT_DEATHS
 from sagacity.core.views import SagaView
@@ -220,6 +221,33 @@ async def test_a_person_decides_about_poison(
         if outcome is not Abandoned:
             with pytest.raises(SagaStateError):
                 await handle.skip("d")
+
+
+@pytest.mark.usefixtures("deaths")
+async def test_skipping_poison_cuts_siblings_short_where_a_failure_would(
+    stores: Stores, world: World
+) -> None:
+    """The saga turns by it, and says that what is in flight then is cancelled."""
+    deadly = Deadly()
+    two = [NodeFactory.action(name, "", deadly.action) for name in ("d", "x")]
+    dag = dag_of(two, "z", siblings=Siblings.CANCEL)
+    async with coordinator(stores, world, deadly) as sec:
+        handle = await sec.create(dag, id=IDS[0])
+        await handle.start()
+        await deadly.until_inside(2)
+        await sec.drain(0)
+    for _ in range(SUSPECT_DEATHS - 1):
+        await die_again(stores, world, deadly, inside=2)
+    for _ in range(2 * (MOST_DEATHS - SUSPECT_DEATHS)):
+        await die_again(stores, world, deadly)
+    async with coordinator(stores, world, deadly) as sec:
+        handle = sec.handle(IDS[0])
+        assert isinstance(await handle.wait(), Stuck)
+        await handle.retry("x")
+        await deadly.until_inside(1)
+        await handle.skip("d")
+        assert isinstance(await handle.wait(), Unwound)
+        assert (await handle.view()).errors[-1].kind == "cancelled"
 
 
 async def test_what_a_coordinator_cuts_short_itself_counts_for_nothing(

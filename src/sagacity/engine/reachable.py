@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.core.dag import Siblings
-from sagacity.core.decisions import Verb
 from sagacity.core.events import Released
 from sagacity.engine.control import decision_of, events_of
 from sagacity.engine.flights import Flights
@@ -158,9 +157,10 @@ class Reachable:
 
     def take_decision(self, decided: Decided) -> None:
         """Record a decision, with what follows from it at once."""
+        before = self.state.direction
         for event in events_of(self.state, decided):
             self.journal.record(event)
-        if decided.verb == Verb.ABORT and self.state.dag.siblings is Siblings.CANCEL:
+        if self.state.direction is not before and self.state.dag.siblings is Siblings.CANCEL:
             self._flights.cut_short()
 
     # -- what an attempt asks -------------------------------------------------
