@@ -1,10 +1,12 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sagacity.core.agenda import Direction, StuckReason
+from sagacity.core.builder import NodeFactory
 from sagacity.core.dag import Dag, OnStuck
 from sagacity.core.decisions import NO_NODE, Verb
 from sagacity.core.events import (
@@ -27,13 +29,14 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
-from sagacity.core.planner import Finish, plan
+from sagacity.core.nodes import Undoing
+from sagacity.core.planner import ConcludeUndo, Finish, plan
 from sagacity.core.state import SagaState, replay
 from sagacity.core.transitions import NodeStatus
 from sagacity.core.values import NULL
 from sagacity.errors import LogCorrupt
 from sagacity.testing.strategies import dags, event_lists
-from tests.recovery.shapes import ATOMIC_ANY, STENO, TYPED, named, with_contracts
+from tests.recovery.shapes import ATOMIC_ANY, STENO, TYPED, act, named, staged, with_contracts
 from tests.recovery.walker import Do, Script, snapshot, walk
 
 DIAMOND = named()["diamond"]
@@ -325,3 +328,29 @@ def test_a_pause_for_a_hold_is_told_from_a_persons() -> None:
     state.apply(Decided(Verb.UNPAUSE, NO_NODE, "ann", "", "3"))
     state.apply(paused(b"7"))  # from elsewhere: no hold
     assert (state.paused, state.held_by) == (True, "")
+
+
+def test_all_that_stood_behind_a_pivot_is_let_go_before_anything_is_undone() -> None:
+    """Else a marker would take the saga for one that is halted, and wait for an undo of its own."""
+    constant = NodeFactory.constant
+    inner = staged("inner", [constant("c", 1)])
+    dag = staged(
+        "s", [constant("k", 1)],
+        [NodeFactory.subsaga("u", inner, "k"), constant("d", 2), act("p")],
+        [act("z")],
+    )  # fmt: skip
+    k, c, d, p = (dag.find(path) for path in ("k", "u/c", "d", "p"))
+    nodes = list(dag.nodes)
+    nodes[p] = replace(nodes[p], undoing=Undoing.PIVOT)
+    dag = replace(dag, nodes=tuple(nodes), on_stuck=OnStuck.HALT)
+    state = replay(
+        dag,
+        NULL,
+        [
+            Created("me"), StartRequested(), Started(k, 1), Succeeded(k, b"1"), Started(p, 1),
+            Started(c, 1), Failed(c, BROKEN, Effect.NONE),
+            Started(d, 1), Failed(d, BROKEN, Effect.NONE),
+            Failed(p, BROKEN, Effect.NONE),
+        ],
+    )  # fmt: skip
+    assert plan(state) == [ConcludeUndo(k)]

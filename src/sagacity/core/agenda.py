@@ -166,15 +166,20 @@ class Agenda(SagaData):
         for node in [each for each in self.waiting if self.status[each] is _NEVER_STARTED]:
             del self.waiting[node]
         self.agenda = list(self.waiting)
-        for node in [each for each, why in self.stuck_on.items() if why is _FORWARD_FAILED]:
+        failed = [each for each, why in self.stuck_on.items() if why is _FORWARD_FAILED]
+        # Where nobody need know what became of it, it is undone. An atomic one would run again.
+        poison = [
+            each
+            for each, why in self.stuck_on.items()
+            if why is StuckReason.POISON and not self.dag.nodes[each].atomic
+        ]
+        for node in (*failed, *poison):  # all, before anything asks whether the saga is halted
             del self.stuck_on[node]
+        for node in failed:
             if self.status[node] is NodeStatus.FAILED:
                 self._settle(node)
-        for node in [each for each, why in self.stuck_on.items() if why is StuckReason.POISON]:
-            # Where nobody need know what became of it, it is undone. An atomic one would run again.
-            if not self.dag.nodes[node].atomic:
-                del self.stuck_on[node]
-                self._enlist(node)
+        for node in poison:
+            self._enlist(node)
         for node in list(self._frontier):
             if self.started and self.dag.markers[node]:
                 self.status[node] = NodeStatus.UNDONE
