@@ -16,6 +16,7 @@ from sagacity.core.actions import ActionFunc
 from sagacity.core.breakpoints import At
 from sagacity.core.decisions import NO_NODE, OF_NODES, Verb, judge_decision
 from sagacity.core.events import (
+    Adopted,
     AttemptFailed,
     Created,
     Decided,
@@ -29,10 +30,12 @@ from sagacity.core.events import (
     Started,
     StartRequested,
     Succeeded,
+    UndoAttemptFailed,
     UndoFailed,
     UndoFinished,
     UndoStarted,
 )
+from sagacity.core.poison import MOST_DEATHS
 from sagacity.core.state import replay
 from sagacity.core.values import NULL, encode
 
@@ -47,12 +50,16 @@ PAGE = Path(__file__).with_name("operations.md")
 async def _nothing(_ctx: object) -> None: ...
 
 
-def _dag() -> Dag:
+def _dag(first: ActionFunc) -> Dag:
     builder = DagBuilder("two")
-    action = ActionFunc("nothing", _nothing, _nothing)
-    for name in ("a", "b"):
+    for name, action in (("a", first), ("b", ActionFunc("nothing", _nothing, _nothing))):
         builder.append(Node.action(name, "", action))
     return builder.build()
+
+
+PLAIN: Final = _dag(ActionFunc("nothing", _nothing, _nothing))
+ASKS: Final = _dag(ActionFunc("asks", _nothing, no_undo="ask"))
+PIVOT: Final = _dag(ActionFunc("commits", _nothing, no_undo="pivot"))
 
 
 _ERROR: Final = ErrorRecord(ErrorKind.EXCEPTION, "no")
@@ -60,6 +67,10 @@ _BEGUN: Final = (Created("me"), StartRequested())
 _B_RUNS: Final = (*_BEGUN, Started(0, 1), Succeeded(0, NULL), Started(1, 1))
 _UNWINDS: Final = (*_B_RUNS, Failed(1, _ERROR, Effect.NONE), UndoStarted(0, 1))
 _PAUSE: Final = Decided(Verb.PAUSE, NO_NODE, "", "", "")
+_DEATHS: Final = [
+    event for n in range(2, MOST_DEATHS + 1) for event in (Adopted("me"), Started(1, n))
+]
+_BREAKPOINT: Final = Decided(Verb.SET_BREAKPOINT, 0, "", "", "", encode(At.AFTER_UNDO.value))
 
 CASES: Final[Sequence[tuple[str, int, Sequence[Event]]]] = (
     ("ready", 0, (Created("me"),)),
@@ -67,13 +78,30 @@ CASES: Final[Sequence[tuple[str, int, Sequence[Event]]]] = (
     ("running", 1, _B_RUNS),
     ("running, waits for a retry", 1, (*_B_RUNS, AttemptFailed(1, _ERROR, Effect.NONE, 0))),
     ("paused", 0, (*_BEGUN, _PAUSE)),
+    ("paused, with the breakpoint", 0, (*_BEGUN, _PAUSE, _BREAKPOINT)),
+    ("waiting for code", 0, (*_BEGUN, Adopted("me", ("no action",)))),
     ("unwinding", 0, _UNWINDS),
+    (
+        "unwinding, waits for a retry",
+        0,
+        (*_UNWINDS, UndoAttemptFailed(0, _ERROR, 0)),
+    ),
     ("stuck: undo_failed", 0, (*_UNWINDS, UndoFailed(0, _ERROR))),
     ("stuck: outcome_unknown", 1, (*_B_RUNS, Failed(1, _ERROR, Effect.POSSIBLE))),
+    ("stuck: asks", 0, (*_B_RUNS, Failed(1, _ERROR, Effect.NONE))),
+    ("stuck: forward_failed", 1, (*_B_RUNS, Failed(1, _ERROR, Effect.NONE))),
+    ("stuck: poison", 1, (*_B_RUNS, *_DEATHS, Adopted("me"))),
+    (
+        "succeeded",
+        0,
+        (*_B_RUNS, Succeeded(1, NULL), Finished(FinalState.SUCCEEDED)),
+    ),
     ("unwound", 0, (*_UNWINDS, UndoFinished(0, How.UNDONE), Finished(FinalState.UNWOUND))),
     ("abandoned", 0, (*_BEGUN, Finished(FinalState.ABANDONED))),
 )
 """A name, the node that verbs of nodes are asked about, and a log that ends in that state."""
+DAGS: Final = {"stuck: asks": ASKS, "stuck: forward_failed": PIVOT}
+"""Of what the states are, if not of two plain nodes, one after the other."""
 
 
 _AT: Final = {Verb.SET_BREAKPOINT: encode(At.AFTER_UNDO.value)}
@@ -87,7 +115,7 @@ def table() -> str:
         f"|---|{'---|' * len(verbs)}",
     ]
     for name, node, log in CASES:
-        state = replay(_dag(), NULL, log)
+        state = replay(DAGS.get(name, PLAIN), NULL, log)
         answers = [
             judge_decision(
                 state, verb, node if verb in OF_NODES else NO_NODE, _AT.get(verb)

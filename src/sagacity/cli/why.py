@@ -92,7 +92,8 @@ def _moving(why: Why, most: int) -> Iterator[str]:
     if why.deadline_ms is not None and why.direction == Direction.FORWARD:
         yield f"it is taken back if it goes forward still: {_when(why, why.deadline_ms)}"
     if why.turned:
-        yield f"it unwinds: {cut(safe(why.turned), MESSAGE_CHARS)}"
+        verb = "unwound" if why.state == "unwound" else "unwinds"
+        yield f"it {verb}: {cut(safe(why.turned), MESSAGE_CHARS)}"
     yield from _shortened([_node(why, node) for node in why.nodes], most)
 
 
