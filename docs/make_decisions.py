@@ -50,27 +50,32 @@ PAGE = Path(__file__).with_name("operations.md")
 async def _nothing(_ctx: object) -> None: ...
 
 
+ACTIONS: Final = (
+    ActionFunc("nothing", _nothing, _nothing),
+    ActionFunc("asks", _nothing, no_undo="ask"),
+    ActionFunc("commits", _nothing, no_undo="pivot"),
+)
+
+
 def _dag(first: ActionFunc) -> Dag:
     builder = DagBuilder("two")
-    for name, action in (("a", first), ("b", ActionFunc("nothing", _nothing, _nothing))):
+    for name, action in (("a", first), ("b", ACTIONS[0])):
         builder.append(Node.action(name, "", action))
     return builder.build()
 
 
-PLAIN: Final = _dag(ActionFunc("nothing", _nothing, _nothing))
-ASKS: Final = _dag(ActionFunc("asks", _nothing, no_undo="ask"))
-PIVOT: Final = _dag(ActionFunc("commits", _nothing, no_undo="pivot"))
+PLAIN, ASKS, PIVOT = (_dag(action) for action in ACTIONS)
 
 
 _ERROR: Final = ErrorRecord(ErrorKind.EXCEPTION, "no")
 _BEGUN: Final = (Created("me"), StartRequested())
 _B_RUNS: Final = (*_BEGUN, Started(0, 1), Succeeded(0, NULL), Started(1, 1))
 _UNWINDS: Final = (*_B_RUNS, Failed(1, _ERROR, Effect.NONE), UndoStarted(0, 1))
-_PAUSE: Final = Decided(Verb.PAUSE, NO_NODE, "", "", "")
+_PAUSE: Final = Decided(Verb.PAUSE, NO_NODE, "", "", "first")
 _DEATHS: Final = [
     event for n in range(2, MOST_DEATHS + 1) for event in (Adopted("me"), Started(1, n))
 ]
-_BREAKPOINT: Final = Decided(Verb.SET_BREAKPOINT, 0, "", "", "", encode(At.AFTER_UNDO.value))
+_BREAKPOINT: Final = Decided(Verb.SET_BREAKPOINT, 0, "", "", "second", encode(At.AFTER_UNDO.value))
 
 CASES: Final[Sequence[tuple[str, int, Sequence[Event]]]] = (
     ("ready", 0, (Created("me"),)),
