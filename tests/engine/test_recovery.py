@@ -8,7 +8,7 @@ import pytest
 from sagacity import ActionFailed, ActionFunc, ActionRegistry, Client, Sec, Succeeded, Unwound
 from sagacity.core.events import EventKind
 from sagacity.core.nodes import Undoing
-from sagacity.engine.inbox import start_command
+from sagacity.engine.inbox import INJECT_ERROR, inject_command, start_command
 from sagacity.errors import DagError, NotOwner
 from sagacity.stores.memory import MemoryStore
 from tests.engine.conftest import Stores
@@ -330,14 +330,14 @@ async def test_a_command_is_done_once(stores: Stores, world: World, facts: Facts
 async def test_commands_that_cannot_be_done_are_reported_and_left_behind(
     stores: Stores, world: World, facts: Facts
 ) -> None:
-    """Starting what was started, and injecting into what has ended; what follows is done."""
+    """Injecting into what has ended; what follows is done."""
     async with Sec(stores(), registry_of(world)) as sec:
         done = await sec.create(LINE)
         await done.start()
         await done.wait()
     store = stores()
     await store.open()
-    assert await store.send(start_command(done.id))
+    assert await store.send(inject_command(done.id, INJECT_ERROR, "a", (1, 0)))
     await store.close()
     async with Client(stores()) as client:
         handle = await client.create(LINE)
