@@ -93,15 +93,14 @@ class Context(Generic[Deps]):
         "outcome_known",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - by place: naming them would be half of what making one costs
         self,
         caller: Caller,
         node: int,
-        *,
         deps: Deps,
         attempt: int,
-        undo: bool,
-        outcome_known: bool,
+        undo: bool,  # noqa: FBT001
+        outcome_known: bool,  # noqa: FBT001
         began_ms: int,
     ) -> None:
         """Keep what is known of an attempt of `node`, the first of which began at `began_ms`."""

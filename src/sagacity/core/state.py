@@ -199,8 +199,7 @@ class SagaState(Steered):
         self.finished = event.outcome
 
     def _node_started(self, event: Started) -> None:
-        node = event.node
-        self._check(event)
+        node = self._check(event)
         if self.unmet[node]:
             raise LogCorrupt(f"{self._name(node)} started before what it depends on succeeded")
         if self.status[node] is _STARTED:
@@ -220,8 +219,7 @@ class SagaState(Steered):
         self._begin(node)
 
     def _node_succeeded(self, event: Succeeded) -> None:
-        node = event.node
-        self._check(event)
+        node = self._check(event)
         self._end(node)
         if self.retrying:
             self.retrying.pop(node, None)
@@ -229,8 +227,7 @@ class SagaState(Steered):
         self._done(node)
 
     def _heartbeat(self, event: Heartbeat) -> None:
-        node = event.node
-        self._check(event)
+        node = self._check(event)
         if node not in self.in_flight:
             raise LogCorrupt(f"{self._name(node)}: a heartbeat without an attempt in flight")
         if event.detail is not None:
@@ -239,8 +236,7 @@ class SagaState(Steered):
             self.heartbeats[node] = event.detail
 
     def _attempt_failed(self, event: AttemptFailed) -> None:
-        node = event.node
-        self._check(event)
+        node = self._check(event)
         self._end(node)
         if event.effect is Effect.POSSIBLE:
             self.tainted.add(node)
@@ -251,8 +247,7 @@ class SagaState(Steered):
         self._retry(node, event.error, event.retry_at_ms)
 
     def _node_failed(self, event: Failed) -> None:
-        node = event.node
-        self._check(event)
+        node = self._check(event)
         if node in self.waiting and self._may_be_given_up(node):
             self.waiting.pop(node)
             self.interrupted.discard(node)
@@ -296,8 +291,7 @@ class SagaState(Steered):
         return node in self.retrying or (asks and self.direction is Direction.UNWINDING)
 
     def _undo_started(self, event: UndoStarted) -> None:
-        node = event.node
-        self._check(event)
+        node = self._check(event)
         self._check_undo(node)
         expected = self.undo_attempts.get(node, 0) + 1
         if event.attempt != expected:
@@ -315,8 +309,7 @@ class SagaState(Steered):
         self._begin(node)
 
     def _undo_finished(self, event: UndoFinished) -> None:
-        node = event.node
-        self._check(event)
+        node = self._check(event)
         self.retrying.pop(node, None)
         if self.status[node] is _UNDO_STARTED and not (
             # Steno begins an undo of constants and the like too, and so does a test that lets
@@ -332,14 +325,12 @@ class SagaState(Steered):
         self._settle(node)
 
     def _undo_attempt_failed(self, event: UndoAttemptFailed) -> None:
-        node = event.node
-        self._check(event)
+        node = self._check(event)
         self._end(node)
         self._retry(node, event.error, event.retry_at_ms)
 
     def _undo_failed(self, event: UndoFailed) -> None:
-        node = event.node
-        self._check(event)
+        node = self._check(event)
         self._end(node)
         self.retrying.pop(node, None)
         self.status[node] = NodeStatus.UNDO_FAILED
@@ -348,7 +339,8 @@ class SagaState(Steered):
 
     # -- what the handlers share --------------------------------------------
 
-    def _check(self, event: NodeEvent) -> None:
+    def _check(self, event: NodeEvent) -> int:
+        """Return the node of `event`, if the event is legal there."""
         node = event.node
         if not 0 <= node < len(self.status):
             raise LogCorrupt(f"{event.kind} of node {node}, which does not exist")
@@ -356,6 +348,7 @@ class SagaState(Steered):
             raise LogCorrupt(f"{self._name(node)}: {event.kind} while {self.status[node]}")
         if self.dag.markers[node] and self.started:
             raise LogCorrupt(f"{event.kind} of a marker ({self.dag.nodes[node].kind})")
+        return node
 
     def _check_undo(self, node: int) -> None:
         if self.direction is not Direction.UNWINDING:

@@ -162,15 +162,8 @@ class Attempts:
             arguments = action.do_arguments(state.inputs(node))
         except BaseException as error:  # noqa: BLE001 - a border: validators are user code too
             return Failed(node, error_record(ErrorKind.INPUT, error), uncalled)
-        context = Context(
-            saga,
-            node,
-            deps=self._deps,
-            attempt=number,
-            undo=False,
-            outcome_known=True,
-            began_ms=began_ms,
-        )
+        is_undo, known = False, True
+        context = Context(saga, node, self._deps, number, is_undo, known, began_ms)
         seconds = state.dag.nodes[node].timeout or action.timeout
         result: Any = None
         store: Callable[[Any], Json] = action.encode_output
@@ -204,7 +197,10 @@ class Attempts:
             trial = Trial(saga, node, action, context, began_ms)
             return await self._failed(trial, kind, error, effect)
         try:
-            return Succeeded(node, within(store(result), self._max_value_bytes))
+            output = store(result)
+            if len(output) > self._max_value_bytes:
+                _ = within(output, self._max_value_bytes)  # it raises, and says why
+            return Succeeded(node, output)
         except BaseException as error:  # noqa: BLE001 - a border: serialisers are user code too
             trial = Trial(saga, node, action, context, began_ms)
             return await self._failed(trial, ErrorKind.OUTPUT, error, Effect.POSSIBLE)
@@ -232,15 +228,8 @@ class Attempts:
             arguments = action.undo_arguments(state.inputs(node), output)
         except BaseException as error:  # noqa: BLE001 - a border: validators are user code too
             return UndoFailed(node, error_record(ErrorKind.INPUT, error))
-        context = Context(
-            saga,
-            node,
-            deps=self._deps,
-            attempt=number,
-            undo=True,
-            outcome_known=output is not None,
-            began_ms=began_ms,
-        )
+        is_undo, known = True, output is not None
+        context = Context(saga, node, self._deps, number, is_undo, known, began_ms)
         trial = Trial(saga, node, action, context, began_ms)
         call: Callable[[], Any] | Apart = partial(undo, context, *arguments)
         if action.isolated and action.undo_blocks:

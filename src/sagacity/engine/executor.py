@@ -268,18 +268,21 @@ class Execution(Reachable):
             self._begin(command)
 
     def _begin(self, command: Call) -> None:
-        node, attempt = command.node, command.attempt
-        action, what, deadline_ms = self._flights.held[node], self.state.dag.nodes[node], 0
-        forward = type(command) is RunAction
-        policy = (what.retry or action.retry) if forward else action.undo_retry
-        if policy.deadline is not None and node not in self.state.deadlines:
-            deadline_ms = self._env.clock.now_ms() + round(policy.deadline * 1_000)
-        kind = Started if forward else UndoStarted
-        expected = action.expected if forward else action.undo_expected
-        expected_ms = ceil(expected * 1_000) if expected else 0
-        if expected_ms:
+        node, deadline_ms, expected_ms = command.node, 0, 0
+        action = self._flights.held[node]
+        kind: type[Started | UndoStarted]
+        if type(command) is RunAction:
+            kind, expected = Started, action.expected
+            deadline = (self.state.dag.nodes[node].retry or action.retry).deadline
+        else:
+            kind, expected = UndoStarted, action.undo_expected
+            deadline = action.undo_retry.deadline
+        if deadline is not None and node not in self.state.deadlines:
+            deadline_ms = self._env.clock.now_ms() + round(deadline * 1_000)
+        if expected:
+            expected_ms = ceil(expected * 1_000)
             self._env.hanging.began(self.saga_id, node)
-        self.journal.record(kind(node, attempt, deadline_ms, expected_ms))
+        self.journal.record(kind(node, command.attempt, deadline_ms, expected_ms))
         self._starting.append(command)
 
     def _begin_if_current(self, granted: Granted) -> None:

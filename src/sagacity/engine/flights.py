@@ -190,6 +190,8 @@ class Flights:
     def give_up(self) -> None:
         """Let go of everything."""
         self._is_over = True
+        if not (self.held or self.tasks or self.delayed or self.parked or self.granted):
+            return  # the commonest: the saga has ended
         for task in self.tasks.values():
             task.cancel()
         self.tasks.clear()

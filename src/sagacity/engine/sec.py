@@ -306,12 +306,12 @@ class Sec(ForMany):
         state = SagaState(intake.dag, intake.params)
         execution = driving.execution(saga_id, intake.dag.name, driving.epoch, state, intake.labels)
         execution.journal.record(Created(self._owner))
-        execution.journal.record(StartRequested(intake.dag.expires_ms(self._clock.now_ms())))
+        execution.journal.at_ms = now_ms = self._clock.now_ms()
+        execution.journal.record(StartRequested(intake.dag.expires_ms(now_ms)))
         driving.obey(execution)
         if has_room:
             execution.decide()
         events = execution.journal.take()
-        execution.journal.at_ms = now_ms = self._clock.now_ms()
         saga = new_saga(
             intake, saga_id, state, events,
             now_ms=now_ms, owner=self._owner, epoch=driving.epoch,

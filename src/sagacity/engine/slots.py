@@ -106,9 +106,10 @@ class Slots:
 
     def give_back(self) -> None:
         """Give back what `take` took."""
+        may_wait = self._free_forward <= 0 or self._free <= 0  # nobody waits while there is room
         self._free_forward += 1
         self._free += 1
-        if self._forward or self._undoing:
+        if may_wait:
             self._grant()
 
     # -- those that have one ---------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sagacity.ports.store import MAX_LABELS, MAX_NAME_CHARS, MAX_PAGE, MAX_TEXT_BYTES
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from sagacity.core.values import Json
     from sagacity.ports.store import Append, InboxCommand, NewSaga, Order, SagaQuery
+
+_TEXTS: Final = ("definition", "constants", "params", "record")
 
 
 def check_limit(limit: int) -> None:
@@ -32,11 +34,12 @@ def check_new(saga: NewSaga) -> None:
         raise ValueError(f"saga {saga.id} has no events: its first record holds `created`")
     check_name("name", saga.name)
     check_name("owner", saga.owner)
-    check_labels(saga.labels)
-    check_text("definition", saga.definition.document)
-    check_text("constants", saga.constants)
-    check_text("params", saga.params)
-    check_text("record", saga.record)
+    if saga.labels:
+        check_labels(saga.labels)
+    texts = (saga.definition.document, saga.constants, saga.params, saga.record)
+    for what, text in zip(_TEXTS, texts, strict=True):
+        if len(text) > MAX_TEXT_BYTES or not text.isascii():
+            check_text(what, text)
 
 
 def check_query(query: SagaQuery) -> None:
