@@ -20,7 +20,9 @@ from sagacity.core.events import EventKind
 from sagacity.core.poison import MOST_DEATHS, SUSPECT_DEATHS
 from sagacity.core.views import SagaView
 from sagacity.engine import driving
+from sagacity.engine.quarantine import ALONE_SECONDS, Quarantine
 from sagacity.testing.checkers import judge
+from sagacity.testing.clock import ManualClock
 from tests.engine.conftest import Stores
 from tests.engine.world import PlainAction, World, dag_of, registry_of
 
@@ -153,6 +155,22 @@ async def test_a_suspect_that_waits_its_turn_can_be_undone_instead(
         deadly.let_go()
         assert isinstance(await sec.handle(IDS[1]).wait(), Unwound)
         assert isinstance(await sec.handle(IDS[0]).wait(), Succeeded)
+
+
+def test_a_suspect_that_takes_its_time_makes_room_for_the_next() -> None:
+    """One that hangs must not keep the others from being tried for ever."""
+    clock, called = ManualClock(), list[str]()
+    quarantine = Quarantine(clock)
+    assert quarantine.enter((IDS[0], 1), lambda: called.append("first"))
+    assert not quarantine.enter((IDS[1], 1), lambda: called.append("second"))
+    assert not quarantine.enter((IDS[2], 1), lambda: called.append("third"))
+    clock.move(ALONE_SECONDS)
+    assert (called, quarantine.inside) == (["second"], (IDS[1], 1))
+    quarantine.leave((IDS[1], 1))
+    quarantine.leave((IDS[0], 1))
+    assert (called, quarantine.inside) == (["second", "third"], (IDS[2], 1))
+    quarantine.leave((IDS[2], 1))
+    assert (quarantine.inside, clock.next_ms) == (None, None)
 
 
 async def poisoned(stores: Stores, world: World) -> Deadly:

@@ -121,7 +121,7 @@ class Driving:
             ),
             clock=clock,
             tasks=self.tasks,
-            quarantine=Quarantine(),
+            quarantine=Quarantine(clock),
             may_sleep=self.places.may_sleep,
             ledger=Ledger(
                 store=store,
