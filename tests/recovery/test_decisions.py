@@ -20,7 +20,8 @@ from sagacity.core.decisions import (
     judge_decision,
 )
 from sagacity.core.events import Decided, Event, FinalState, Finished, Unwinding
-from sagacity.core.forecast import forecast, left_behind
+from sagacity.core.forecast import forecast
+from sagacity.core.holding import left_behind
 from sagacity.core.planner import Finish, RunAction, RunUndo, plan
 from sagacity.core.state import SagaState, replay
 from sagacity.core.values import NULL, Json, encode

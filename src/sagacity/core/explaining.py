@@ -17,7 +17,7 @@ from sagacity.core.events import (
     UndoFailed,
     Unwinding,
 )
-from sagacity.core.nodes import NodeKind, Undoing
+from sagacity.core.holding import left_behind
 from sagacity.core.outcome import node_error
 from sagacity.core.transitions import NodeStatus
 from sagacity.core.why import Choice, Doing, Held, Ownership, Why
@@ -118,25 +118,14 @@ def _owners(view: SagaView) -> tuple[Ownership, ...]:
 
 # -- 5. what has it touched? --------------------------------------------------------------
 
-_HOLDING: Final = frozenset(
-    {
-        NodeStatus.STARTED,
-        NodeStatus.SUCCEEDED,
-        NodeStatus.UNKNOWN,
-        NodeStatus.UNDO_STARTED,
-        NodeStatus.UNDO_FAILED,
-    }
-)
-
 
 def _held(view: SagaView, state: SagaState) -> tuple[Held, ...]:
     """Return the nodes with an effect that is not taken back; read-only ones have none."""
+    paths = {state.dag.paths[node] for node in left_behind(state)}
     return tuple(
         Held(node.path, node.output, certain=node.status is NodeStatus.SUCCEEDED)
         for node in view.nodes
-        if node.kind is NodeKind.ACTION
-        and node.status in _HOLDING
-        and state.dag.nodes[state.dag.find(node.path)].undoing is not Undoing.NOTHING
+        if node.path in paths
     )
 
 
@@ -159,10 +148,7 @@ def _of_undo(state: SagaState, node: int) -> bool:
 
 
 def _would_abort(state: SagaState, _node: int) -> str:
-    done = sum(
-        status in _HOLDING and what.undoing is not Undoing.NOTHING
-        for status, what in zip(state.status, state.dag.nodes, strict=True)
-    )
+    done = len(left_behind(state))
     if not state.in_flight:
         first = ""
     elif state.dag.siblings is Siblings.CANCEL:

@@ -25,7 +25,6 @@ from sagacity.core.events import (
     UndoStarted,
 )
 from sagacity.core.immutable import Immutable
-from sagacity.core.nodes import NodeKind, Undoing
 from sagacity.core.planner import (
     Conclude,
     ConcludeUndo,
@@ -48,15 +47,6 @@ if TYPE_CHECKING:
     from sagacity.core.values import Json
 
 _CUT_SHORT: Final = ErrorRecord(ErrorKind.CANCELLED, "")
-_HOLDING: Final = frozenset(
-    {
-        NodeStatus.STARTED,
-        NodeStatus.SUCCEEDED,
-        NodeStatus.UNKNOWN,
-        NodeStatus.UNDO_STARTED,
-        NodeStatus.UNDO_FAILED,
-    }
-)
 
 
 class Foreseen(Immutable):
@@ -80,17 +70,6 @@ def forecast(state: SagaState) -> Sequence[Foreseen]:
     Each do and each undo succeeds at once. So `state` is afterwards as it would be then.
     """
     return _Forecast(state).run()
-
-
-def left_behind(state: SagaState) -> Sequence[int]:
-    """Return the nodes that may have left something that nobody has taken back."""
-    return [
-        node
-        for node, what in enumerate(state.dag.nodes)
-        if what.kind is NodeKind.ACTION
-        and what.undoing is not Undoing.NOTHING
-        and state.status[node] in _HOLDING
-    ]
 
 
 class _Forecast:

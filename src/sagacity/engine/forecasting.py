@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.core.decisions import NO_NODE, Answer, Verb, judge_decision
 from sagacity.core.events import Adopted
-from sagacity.core.forecast import forecast, left_behind
+from sagacity.core.forecast import forecast
+from sagacity.core.holding import left_behind
 from sagacity.core.masking import shown
 from sagacity.engine.control import checked_value, decided_by, events_of
 from sagacity.engine.summaries import state_of_stored, status_of
