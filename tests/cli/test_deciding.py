@@ -259,6 +259,7 @@ def test_many_are_decided_about_at_once(sagacity: Sagacity, document: Document, 
     done = document("skip", "--stuck", "--name", "book_trip", "booking/hotel", "--yes")
     assert (done["done"], done["node"], done["states"]) == (1, "booking/hotel", ["stuck"])
     assert document("bulk", done["id"]) == done
+    assert document("bulk", done["id"][:30]) == done
     assert document("bulk")["bulks"] == [refused, done]
     assert f"{done['id']}  skip booking/hotel  1 done" in sagacity("bulk").stdout
     assert document("show", stuck)["state"] == "running"
@@ -271,7 +272,7 @@ def test_many_are_decided_about_at_once(sagacity: Sagacity, document: Document, 
         (("skip", ID), "which node?"),
         (("abort", ID, "--stuck"), "not both"),
         (("retry", ID, "charge", "--all"), "not both"),
-        (("bulk", ID), "there is no bulk"),
+        (("bulk", ID), "no bulk begins with"),
     ],
 )
 def test_what_does_not_say_which_of_many_is_refused(

@@ -305,3 +305,13 @@ async def test_a_stuck_saga_that_is_retried_under_a_hold_waits(
         assert world.calls == calls
         await sec.unpause(hold=hold.id)
         assert isinstance(await handle.wait(), Unwound)
+
+
+async def test_a_hold_that_is_in_force_is_not_placed_again(stores: Stores, world: World) -> None:
+    """Unless a request with an id of its own asks for it."""
+    async with coordinator(stores, world) as sec:
+        first = await sec.pause(name="s", reason="the bank is down")
+        assert await sec.pause(name="s", reason="still down") == first
+        assert await sec.pause(name="other") != first
+        await sec.pause(name="s", request_id=UUID(int=5))
+        assert len(await sec.holds()) == 3

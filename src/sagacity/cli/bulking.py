@@ -125,11 +125,23 @@ def carry_out_many(
     _show([_with_client(options["store"], work)], as_json=options["as_json"])
 
 
+def _meant(text: str, bulks: Sequence[Bulk]) -> UUID:
+    """Return the id of the bulk that `text` means: all of it, or the beginning."""
+    digits = text.replace("-", "").lower()
+    found = [each.id for each in bulks if each.id.hex.startswith(digits)]
+    if len(found) != 1:
+        many = "no" if not found else "more than one"
+        raise click.ClickException(
+            f"{many} bulk begins with {text!r:.60}; `sagacity bulk` lists them"
+        )
+    return found[0]
+
+
 @click.command()
-@click.argument("bulk_id", metavar="[ID]", type=click.UUID, default=None, required=False)
+@click.argument("text", metavar="[ID]", default="")
 @store_option
 @json_option
-def bulk(*, bulk_id: UUID | None, store: str, as_json: bool) -> None:
+def bulk(*, text: str, store: str, as_json: bool) -> None:
     """Go on with a decision about many sagas, or list those that there were.
 
     With the ID of one that was stopped it goes on where that was; of one that came to its
@@ -137,13 +149,12 @@ def bulk(*, bulk_id: UUID | None, store: str, as_json: bool) -> None:
     """
 
     async def resume(client: Client) -> Bulk:
-        assert bulk_id is not None
-        return await client.resume_bulk(bulk_id, tell=_tell)
+        return await client.resume_bulk(_meant(text, await client.bulks()), tell=_tell)
 
     async def fetch(client: Client) -> Sequence[Bulk]:
         return await client.bulks()
 
-    if bulk_id is not None:
+    if text:
         _show([_with_client(store, resume)], as_json=as_json)
         return
     found = _with_client(store, fetch)

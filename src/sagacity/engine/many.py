@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sagacity.core.decisions import Verb
@@ -35,7 +36,7 @@ def _tell_nobody(_bulk: Bulk) -> None: ...
 _Holds: TypeAlias = "list[Hold]"  # named here, because within the class `list` is the method
 
 
-class ForMany(Looking):
+class ForMany(Looking, ABC):
     """Lets sagas stand still and go on by name, by label, or all of the store.
 
     `by` is who asks (the user of this process unless it is said).
@@ -57,7 +58,8 @@ class ForMany(Looking):
         is durable when this returns, and obeyed by the coordinator of the store within a
         second, or by the next one. What is in flight may finish. A saga that somebody
         unpauses by itself goes on all the same. With a `request_id` the same request can
-        be sent again: it is the id of the hold.
+        be sent again: it is the id of the hold. Without one, a hold on the same sagas that
+        is in force already is returned as it is.
 
         Raises:
             ValueError: nothing says which sagas; or both `everything` and what narrows it.
@@ -68,10 +70,12 @@ class ForMany(Looking):
         hold = Hold(
             asked.request_id, name, labels, everything, asked.by, asked.reason, system.wall_ms()
         )
-        for _, other in await read_holds(self._store):
-            if other.id == hold.id:
+        known = [other for _, other in await read_holds(self._store)]
+        for other in known:
+            is_there = request_id is None and other.in_force and is_same_scope(other, hold)
+            if other.id == hold.id or is_there:
                 return other
-        if len(await self.holds()) >= MAX_HOLDS:
+        if sum(other.in_force for other in known) >= MAX_HOLDS:
             raise StoreError(f"{MAX_HOLDS} holds are in force already: lift some")
         if await self._store.keep_order(order_of(hold, 1)):
             await self._orders_changed()
@@ -187,9 +191,9 @@ class ForMany(Looking):
         """Return the bulks that are kept, by id: those that go on, and the last that ended."""
         return tuple(bulk for _, bulk in await read_bulks(self._store))
 
+    @abstractmethod
     async def decide(self, saga_id: UUID, request: Request) -> bool:
         """Carry out what is asked of one saga."""
-        raise NotImplementedError
 
     async def _orders_changed(self) -> None:
         """Obey at once what this process has asked of itself."""
