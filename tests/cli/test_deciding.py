@@ -282,3 +282,27 @@ def test_what_does_not_say_which_of_many_is_refused(
     result = sagacity(*words)
     assert result.exit_code == 1
     assert text in result.stderr
+
+
+LETTERS = """
+from sagacity import ActionFailed, Context, action, saga
+
+@action(read_only=True)
+async def count(ctx: Context) -> int:
+    raise ActionFailed("nobody counts", final=True)
+
+@saga(forward_only=True)
+def letters() -> int:
+    return count.node()
+"""
+
+
+def test_an_output_that_nobody_could_check_is_said_to_be_unchecked(
+    here: Path, sagacity: Sagacity
+) -> None:
+    """Only a coordinator with the code knows the type."""
+    (here / "letters.py").write_text(LETTERS)
+    assert sagacity("run", "letters:letters", "--id", ID).exit_code == 4
+    done = sagacity("set-output", ID, "count", "--output", '"seven"', *BY)
+    assert done.exit_code == 0
+    assert "its type was not checked: no coordinator with the code is alive" in done.stderr

@@ -4,7 +4,8 @@
 
 The killer forks victims. Each opens the same SQLite store, recovers what the one
 before left, creates new sagas and runs all, until it is killed with SIGKILL at a
-random moment. At the end one victim is left alone until nothing is unfinished.
+random moment. At the end one victim is left alone until nothing is unfinished; what
+met so many kills that it looks like poison is retried there, as a person would.
 
 The effects are files, one for each node that did its work, made and removed
 idempotently: an outside ledger, which knows nothing of the saga log. What was
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from sagacity import ActionFailed, Context, Sec, action, open_store, saga
+from sagacity import ActionFailed, Context, Sec, Stuck, action, open_store, saga
 from sagacity.engine.system import new_saga_id
 
 IN_FLIGHT = 12
@@ -151,6 +152,12 @@ async def victim(directory: Path, seed: int, last: bool, ready: int) -> None:
             while page := (await sec.list(state=state, limit=500)).items:
                 for each in page:
                     await sec.handle(each.id).wait()
+        for each in (await sec.list(state="stuck", limit=500)).items:
+            handle = sec.handle(each.id)
+            outcome = await handle.wait()
+            if isinstance(outcome, Stuck) and outcome.reason == "poison":
+                await handle.retry(by="on-call", reason="a kill from outside is no poison")
+                await handle.wait()
 
 
 def fork_victim(directory: Path, seed: int, *, last: bool = False) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from sagacity.cli.bulking import Many, carry_out_many, many_options
 from sagacity.cli.holding import Scope, lift_holds, place_hold, scope_options
 from sagacity.cli.json_documents import DecisionDocument
 from sagacity.cli.options import json_option, store_option
-from sagacity.cli.output import emit
+from sagacity.cli.output import emit, note
 from sagacity.cli.params import read_json
 from sagacity.cli.planning import plan_document, plan_lines
 from sagacity.cli.stores import find_saga, reading
@@ -281,4 +281,6 @@ async def _decide(url: str, text: str, request: Request) -> tuple[UUID, bool, st
                 f"asked, and not carried out within {PATIENCE_SECONDS:g} s: the coordinator does "
                 f"it when it can. Ask again with --request-id {request.request_id}"
             ) from error
+        if changed and request.verb is Verb.SET_OUTPUT and not await client.has_coordinator():
+            note("its type was not checked: no coordinator with the code is alive")
         return saga_id, changed, (await client.get(saga_id)).state
