@@ -1,6 +1,10 @@
-"""What all tests share: how Hypothesis searches, and nothing else."""
+"""What all tests share: how Hypothesis searches, and a PostgreSQL server for those that ask."""
 
 from hypothesis import settings
+
+from tests.postgres.fixtures import postgres_server, postgres_url
+
+__all__ = ["postgres_server", "postgres_url"]
 
 # No deadline: a slow machine is not a failing property. Not derandomised, not even in CI: each run
 # looks somewhere new, and the printed blob (@reproduce_failure) brings a find back.
