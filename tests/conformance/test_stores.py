@@ -38,8 +38,10 @@ async def test_each_promise_of_the_port_is_kept(promise: Promise, make_store: Ma
 class BackwardStore(MemoryStore):
     """Gives commands in the wrong order, and deletes nothing."""
 
-    async def take(self, *, limit: int = MAX_PAGE) -> Sequence[InboxCommand]:
-        return (await super().take(limit=limit))[::-1]
+    async def take(
+        self, *, owner: str | None = None, limit: int = MAX_PAGE
+    ) -> Sequence[InboxCommand]:
+        return (await super().take(owner=owner, limit=limit))[::-1]
 
     async def delete(self, ids: Sequence[UUID]) -> int:
         return 0

@@ -93,9 +93,8 @@ async def test_a_call_that_is_cancelled_leaves_nothing_or_a_whole_saga(
             assert await sec.handle(ID).wait() == Succeeded("b")
         # Calling again with the same id is what a caller who was interrupted does.
         assert await sec.run(LINE, {"n": 1}, id=ID) == "b"
-        assert sec._open is not None
-        assert not sec._open.driving.waiters
-        assert not sec._open.starting.busy
+        assert not sec._opened().driving.waiters
+        assert not sec._opened().starting.busy
     assert world.calls in (["do a", "do b"], ["do a", "do a", "do b"])
     await check_all(memory)
 

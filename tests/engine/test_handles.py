@@ -151,11 +151,10 @@ async def test_a_saga_that_a_person_ended_says_so(world: World) -> None:
     memory = MemoryStore()
     async with Sec(memory, registry_of(world)) as sec:
         handle = await sec.create(LINE)
-        assert sec._open is not None
         await memory.append(
             Append(
-                handle.id, sec._open.driving.epoch, 1,
-                encode_record([Finished(FinalState.ABANDONED)], time_ms=0, epoch=sec._open.driving.epoch),
+                handle.id, sec._opened().driving.epoch, 1,
+                encode_record([Finished(FinalState.ABANDONED)], time_ms=0, epoch=sec._opened().driving.epoch),
                 1, Summary(SagaStatus.ABANDONED, Direction.FORWARD), 0,
             )
         )  # fmt: skip

@@ -111,8 +111,7 @@ async def test_no_more_sagas_are_in_memory_than_allowed(world: World) -> None:
         await turns()
         states = [(await handle.view()).state for handle in handles]
         assert states == ["running", "running", *["queued"] * 4]
-        assert sec._open is not None
-        assert len(sec._open.driving.active) == 2
+        assert len(sec._opened().driving.active) == 2
         assert len((await sec.list(state="queued")).items) == 4
         gate.open()
         for handle in handles:
@@ -239,8 +238,7 @@ async def test_a_limit_of_an_action_with_a_key_counts_for_each_value_of_it() -> 
         opened.set()
         assert [await handle.result() for handle in handles] == [2] * 3
         assert most == {1: 1, 2: 1}
-        assert sec._open is not None
-        assert sec._open.driving._env.slots.is_unused
+        assert sec._opened().driving._env.slots.is_unused
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,11 @@ ENDINGS = ["succeeds", "unwinds", "is stuck"]
 
 def nothing_left(sec: Sec) -> bool:
     """Whether the coordinator knows of no saga at all."""
-    assert sec._open is not None
-    driving = sec._open.driving
+    driving = sec._opened().driving
     slots = driving._env.slots
     return not (
         driving.active or driving.waiters or driving.faults or not driving.places.is_unused
-        or sec._open.starting.busy or not slots.is_unused
+        or sec._opened().starting.busy or not slots.is_unused
     )  # fmt: skip
 
 
@@ -42,8 +41,7 @@ async def test_an_ended_saga_leaves_nothing(stores: Stores, world: World, ending
         await asyncio.gather(*waiters)
         await turns()
         assert nothing_left(sec)
-        assert sec._open is not None
-        assert len(sec._open.driving.tasks) == 1
+        assert len(sec._opened().driving.tasks) == 1
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -58,8 +56,7 @@ async def test_an_ended_saga_is_collected(world: World, ending: str) -> None:
         gate = world.hold("do a")
         await handle.start()
         await gate.entered.wait()
-        assert sec._open is not None
-        state = weakref.ref(sec._open.driving.active[handle.id].state.dag)
+        state = weakref.ref(sec._opened().driving.active[handle.id].state.dag)
         assert state() is not None
         gate.open()
         await handle.wait()
@@ -79,8 +76,7 @@ async def test_a_run_that_is_cancelled_leaves_no_waiter(world: World) -> None:
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-        assert sec._open is not None
-        assert not sec._open.driving.waiters
+        assert not sec._opened().driving.waiters
         (summary,) = (await sec.list()).items
         gate.open()
         assert await sec.handle(summary.id).result() == "z"

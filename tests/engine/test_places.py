@@ -98,9 +98,7 @@ async def test_a_limit_with_a_key_counts_for_each_value_of_it(stores: Stores) ->
         opened.set()
         assert [await run for run in runs] == [1, 1, 1, 2, 2, 3]
         assert most == {1: 1, 2: 1, 3: 1}
-        driving = sec._open.driving if sec._open else None
-        assert driving is not None
-        assert driving.places.is_unused
+        assert sec._opened().driving.places.is_unused
 
 
 async def test_recovery_keeps_to_the_limits(world: World) -> None:
@@ -355,11 +353,10 @@ async def test_starting_waits_while_too_many_are_queued(
         queued = [spawn(sec.run(LINE)) for _ in range(2)]
         handles = [await sec.create(LINE) for _ in range(3)]
         starts = [spawn(sec.run(LINE) if how == "run" else each.start()) for each in handles]
-        assert sec._open is not None
-        while sum(map(len, sec._open.driving.places._callers.values())) != 3:
+        while sum(map(len, sec._opened().driving.places._callers.values())) != 3:
             await turns(1)
         assert [each.done() for each in (first, *queued, *starts)] == [False] * 6
-        assert not sec._open.starting.busy
+        assert not sec._opened().starting.busy
         gate.open()
         assert [await each for each in (first, *queued)] == ["b"] * 3
         for each in starts:
@@ -367,7 +364,7 @@ async def test_starting_waits_while_too_many_are_queued(
         if how == "start":
             assert [await each.wait() for each in handles] == [Succeeded("b")] * 3
         await turns()
-        assert sec._open.driving.places.is_unused
+        assert sec._opened().driving.places.is_unused
 
 
 @pytest.mark.parametrize("how", ["run", "start"])
@@ -391,8 +388,7 @@ async def test_whoever_waits_to_start_may_go_away(world: World, how: str) -> Non
         assert (await handle.view()).state == "ready"
         assert len((await sec.list()).items) == 4
         await turns()
-        assert sec._open is not None
-        assert sec._open.driving.places.is_unused
+        assert sec._opened().driving.places.is_unused
 
 
 async def test_whoever_is_called_and_goes_away_at_that_moment_calls_the_next() -> None:
@@ -492,8 +488,7 @@ async def test_a_run_that_waited_finds_the_saga_that_somebody_else_made_meanwhil
         assert [await each for each in (*others, *same)] == ["b"] * 5
         assert world.calls.count("do a") == 3
         await turns()
-        assert sec._open is not None
-        assert sec._open.driving.places.is_unused
+        assert sec._opened().driving.places.is_unused
 
 
 async def test_a_key_that_cannot_be_read_harms_only_its_saga(world: World) -> None:

@@ -394,9 +394,8 @@ async def test_a_coordinator_that_lost_a_saga_stops_it_at_once(
         assert len(world.calls) == calls
         assert "lost to another coordinator" in caplog.text
         assert await sec.run(LINE) == "c"
-        assert sec._open is not None
-        assert handle.id not in sec._open.driving.active
-        assert sec._open.driving._env.slots.is_unused
+        assert handle.id not in sec._opened().driving.active
+        assert sec._opened().driving._env.slots.is_unused
 
 
 async def test_a_lost_sagas_attempts_are_cancelled(world: World) -> None:

@@ -101,7 +101,12 @@ def test_nothing_else_goes_through_a_table(name: str, connection: sqlite3.Connec
     steps = plan(connection, QUERIES[name])
 
     # The coordinator has one row; the inbox is read in its order, and ends where it is full.
-    harmless = ("SCAN CONSTANT ROW", "SCAN coordinator", "SCAN inbox USING INDEX inbox_waiting")
+    harmless = (
+        "SCAN CONSTANT ROW",
+        "SCAN coordinator",
+        "SCAN inbox USING INDEX inbox_waiting",
+        "SCAN json_each VIRTUAL TABLE INDEX 1:",  # what the caller has given
+    )
     through = [step for step in steps if step.startswith("SCAN") and step not in harmless]
     assert not [step for step in through if not step.startswith("SCAN (subquery")], steps
 

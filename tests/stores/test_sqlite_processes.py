@@ -59,13 +59,13 @@ async def test_whether_a_coordinator_is_alive_is_seen_by_all(
     store: SqliteStore, path: Path
 ) -> None:
     """In another process too, and no more once it was killed: the system lets go of its lock."""
-    assert not await store.has_coordinator()
+    assert not await store.coordinators()
 
     async with driving(path, "victim") as (process, said):
-        assert await store.has_coordinator()
+        assert await store.coordinators()
         await kill(process, said)
 
-    assert not await store.has_coordinator()
+    assert not await store.coordinators()
 
 
 async def test_who_only_looks_keeps_nobody_from_driving(store: SqliteStore, path: Path) -> None:
@@ -75,13 +75,13 @@ async def test_who_only_looks_keeps_nobody_from_driving(store: SqliteStore, path
     async with asyncio.TaskGroup() as tasks:
         with path.with_name(f"{path.name}-coordinator").open() as file:
             fcntl.flock(file, fcntl.LOCK_SH)
-            assert not await store.has_coordinator()
+            assert not await store.coordinators()
             coming = tasks.create_task(store.acquire("second", wait=False))
             await asyncio.sleep(0)
             assert not coming.done()
 
     assert coming.result() == 2
-    assert await store.has_coordinator()
+    assert await store.coordinators()
 
 
 async def test_closing_hands_over_to_who_waits(store: SqliteStore, other: SqliteStore) -> None:

@@ -91,8 +91,8 @@ def _orphaned(known: Known) -> Iterator[Cause]:
     view, since_ms = known.view, known.view.updated_ms
     around = (
         "no coordinator is alive on the store"
-        if known.coordinator_epoch is None
-        else "the coordinator that is alive has not taken it over"
+        if not known.alive
+        else "no coordinator that is alive has taken it over"
     )
     if view.owner:
         text = f"its owner {view.owner} is gone, and {around}"

@@ -11,7 +11,7 @@ from sagacity.core.transitions import NodeStatus
 from sagacity.core.why import CurrentNode, Doing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sagacity.core.expecting import Attempt, What
     from sagacity.core.state import SagaState
@@ -29,8 +29,8 @@ class Known:
     view: SagaView
     state: SagaState
     now_ms: int
-    coordinator_epoch: int | None
-    """Of the coordinator that is alive; None: there is none."""
+    alive: Collection[str]
+    """The coordinators that are alive."""
     expected: Mapping[What, int] = field(default_factory=dict["What", int])
     """What was learned: see `expecting.learned`."""
     rivals: Sequence[Rival] = ()
@@ -39,8 +39,7 @@ class Known:
     @cached_property
     def owned(self) -> bool:
         """Whether its owner is alive."""
-        epoch = self.coordinator_epoch
-        return epoch is not None and bool(self.view.owner) and self.view.epoch >= epoch
+        return self.view.owner in self.alive
 
     @cached_property
     def goes_on(self) -> bool:

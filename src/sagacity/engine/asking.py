@@ -1,11 +1,13 @@
 """Asks for a decision from a process that drives nothing.
 
-With a coordinator alive on the store it goes through the inbox; without one it is
-carried out here, and the saga goes on with the next coordinator.
+With a coordinator that is to decide it goes through the inbox; for a saga that nobody owns
+it is carried out here, and the saga goes on with the next coordinator.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sagacity.core.events import Adopted, StartRequested
@@ -14,12 +16,14 @@ from sagacity.engine.clock import SystemClock
 from sagacity.engine.control import decision_command, decision_of, events_of
 from sagacity.engine.inbox import START
 from sagacity.engine.journal import Journal, Ledger
+from sagacity.engine.listing import owners_alive
 from sagacity.engine.refusals import why_refused
 from sagacity.engine.summaries import state_of_stored
-from sagacity.errors import SagaStateError, StoreBusy
-from sagacity.ports.store import MAX_PAGE
+from sagacity.errors import NotOwner, SagaStateError, StoreBusy
+from sagacity.ports.store import FINAL, MAX_PAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from uuid import UUID
 
     from sagacity.engine.definitions import Definitions
@@ -30,17 +34,26 @@ if TYPE_CHECKING:
 POLL_SECONDS: Final = 1.0
 
 
-async def ask(store: SagaStore, definitions: Definitions, saga_id: UUID, request: Request) -> bool:
+async def ask(
+    store: SagaStore,
+    definitions: Definitions,
+    saga_id: UUID,
+    request: Request,
+    decide_here: Callable[[UUID, Request], Awaitable[bool]] | None = None,
+) -> bool:
     """Have a decision carried out; False if it changes nothing. Returns when it is durable.
+
+    `decide_here` does it if this process may, and raises `NotOwner` if a coordinator
+    elsewhere has to; unless it is given the saga is owned for that moment.
 
     Raises as `decision_of` does, and:
         NoSuchSaga: it does not exist.
     """
     seen, sent, left_behind = 0, False, False
+    decide = decide_here or partial(_decide_alone, store, definitions)
     while True:
-        done = await _decide_alone(store, definitions, saga_id, request)
-        if done is not None:
-            return done or sent
+        with suppress(NotOwner):
+            return await decide(saga_id, request) or sent
         start = await _start_of(store, saga_id)  # before the read: it is marked as done later
         stored = await store.read(saga_id)
         state = state_of_stored(stored, definitions.dag_of(stored))
@@ -80,16 +93,25 @@ async def _start_of(store: SagaStore, saga_id: UUID) -> InboxCommand | None:
 
 async def _decide_alone(
     store: SagaStore, definitions: Definitions, saga_id: UUID, request: Request
-) -> bool | None:
-    """Carry out a decision as the only coordinator; None if there is another one."""
+) -> bool:
+    """Carry out a decision as the owner of the saga for a moment.
+
+    Raises:
+        NotOwner: a coordinator has the saga, or has the whole store.
+    """
+    alive = await owners_alive(store)
+    if alive and (await store.read(saga_id)).head.owner in alive:
+        raise NotOwner(f"saga {saga_id} is driven by its coordinator")
     owner = system.new_owner()
     try:
         epoch = await store.acquire(owner, wait=False)
-    except StoreBusy:
-        return None
+    except StoreBusy as error:
+        raise NotOwner(str(error)) from error
     try:
-        await store.adopt(owner, epoch, ids=[saga_id])
+        adopted = await store.adopt(owner, epoch, ids=[saga_id])
         stored = await store.read(saga_id)
+        if not adopted and stored.head.state not in FINAL:
+            raise NotOwner(f"saga {saga_id} was taken by a coordinator")
         state = state_of_stored(stored, definitions.dag_of(stored))
         ledger = Ledger(store, SystemClock(), _give_up, None)
         journal = Journal(ledger, saga_id, stored.head.name, stored.head.epoch, state)

@@ -197,7 +197,7 @@ class BulkRun:
 
     async def _ask_all(self, ids: Sequence[UUID]) -> list[tuple[str, str]]:
         # Without a coordinator each is decided by becoming one for a moment: one at a time.
-        places = asyncio.Semaphore(AT_ONCE if await self._store.has_coordinator() else 1)
+        places = asyncio.Semaphore(AT_ONCE if await self._store.coordinators() else 1)
 
         async def ask(saga_id: UUID) -> tuple[str, str]:
             async with places:

@@ -15,6 +15,7 @@ from sagacity.core.state import SagaState
 from sagacity.core.values import MAX_VALUE_BYTES, check_value_limit
 from sagacity.engine import inbox, system
 from sagacity.engine.asking import ask
+from sagacity.engine.awaiting import next_look
 from sagacity.engine.definitions import Definitions
 from sagacity.engine.forecasting import plan_of
 from sagacity.engine.handle import Ending, Handle
@@ -22,7 +23,6 @@ from sagacity.engine.injection import check_repeat
 from sagacity.engine.intake import check_same, new_saga, take_in
 from sagacity.engine.many import ForMany
 from sagacity.engine.requests import whoami
-from sagacity.engine.summaries import ending_of_stored
 from sagacity.errors import SagaStateError
 from sagacity.ports.store import FINAL, SagaStatus
 
@@ -74,13 +74,13 @@ class Client(ForMany):
     @overload
     async def create(
         self, saga_or_dag: Saga[P, R], params: P = ..., *, id: UUID | None = None,
-        labels: Mapping[str, str] | None = None, start: bool = False,
+        labels: Mapping[str, str] | None = None, priority: int = 0, start: bool = False,
     ) -> Handle[R]: ...  # fmt: skip
 
     @overload
     async def create(
         self, saga_or_dag: Dag, params: Any = None, *, id: UUID | None = None,
-        labels: Mapping[str, str] | None = None, start: bool = False,
+        labels: Mapping[str, str] | None = None, priority: int = 0, start: bool = False,
     ) -> Handle[Any]: ...  # fmt: skip
 
     async def create(
@@ -90,9 +90,14 @@ class Client(ForMany):
         *,
         id: UUID | None = None,
         labels: Mapping[str, str] | None = None,
+        priority: int = 0,
         start: bool = False,
     ) -> Handle[Any]:
-        """Store a new saga, started or not. As `Sec.create`; actions are checked by who runs it."""
+        """Store a new saga, started or not. As `Sec.create`; actions are checked by who runs it.
+
+        Coordinators take started sagas in the order of their age; each point of `priority`
+        (-100 to 100) counts as a minute more of it, so that nobody waits for ever.
+        """
         intake = take_in(saga_or_dag, params, labels, self._max_value_bytes)
         saga_id = id or system.new_saga_id()
         state = SagaState(intake.dag, intake.params)
@@ -102,7 +107,9 @@ class Client(ForMany):
             events.append(StartRequested(intake.dag.expires_ms(now)))
         for event in events:
             state.apply(event)
-        saga = new_saga(intake, saga_id, state, events, now_ms=now, owner="", epoch=0)
+        saga = new_saga(
+            intake, saga_id, state, events, now_ms=now, owner="", epoch=0, priority=priority
+        )
         if await self._store.create(saga) is not None:
             stored = await self._store.read(saga_id)
             check_same(saga_id, stored.head.name, stored.params, intake)
@@ -123,17 +130,14 @@ class Client(ForMany):
 
     async def wait(self, saga_id: UUID) -> Ending:
         """Wait until the saga has ended or is stuck, whoever drives it; as `Handle.wait`."""
-        seen = 0
         while True:
-            stored = await self._store.read(saga_id)
-            ending = ending_of_stored(stored, self._definitions)
+            ending = await next_look(self._store, self._definitions, saga_id)
             if ending is not None:
                 return ending
-            seen = await self._store.wait_for_change(seen, POLL_SECONDS)
 
     async def has_coordinator(self) -> bool:
         """Return whether a coordinator is alive on the store; without one no saga goes on."""
-        return await self._store.has_coordinator()
+        return bool(await self._store.coordinators())
 
     async def wait_for_change(self, seen: int = 0, timeout_seconds: float = POLL_SECONDS) -> int:
         """Return when the store may have changed since `seen`, or after the time-out.

@@ -44,6 +44,7 @@ class Deciding:
 
         Raises as `decision_of` does, and:
             NoSuchSaga: it does not exist.
+            NotOwner: another coordinator has it, and has to carry it out.
         """
         driving = self._driving
         while True:
@@ -102,8 +103,8 @@ class Deciding:
     async def _decide_at_rest(self, saga_id: UUID, request: Request) -> bool:
         driving = self._driving
         stored = await self._store.read(saga_id)
-        if stored.head.state not in FINAL and stored.head.epoch != driving.epoch:
-            await self._store.adopt(driving.owner, driving.epoch, ids=[saga_id])
+        if stored.head.state not in FINAL and stored.head.owner != driving.owner:
+            await driving.own(stored.head)
             stored = await self._store.read(saga_id)
         execution = driving.load(stored)
         decided: Decided | None = None

@@ -16,6 +16,7 @@ from sagacity.core.agenda import Direction
 from sagacity.core.events import Adopted
 from sagacity.engine.attempts import Attempts
 from sagacity.engine.calling import callers_for
+from sagacity.engine.creating import Creating
 from sagacity.engine.cutting import cut_all, release_all
 from sagacity.engine.executor import Execution
 from sagacity.engine.expectations import Expectations
@@ -24,19 +25,19 @@ from sagacity.engine.hanging import Hanging
 from sagacity.engine.holds import Holds
 from sagacity.engine.insistence import Insistence
 from sagacity.engine.journal import Ledger
-from sagacity.engine.observing import Observing
-from sagacity.engine.parking import park
+from sagacity.engine.parking import Parking
 from sagacity.engine.places import Entrant, Places
 from sagacity.engine.quarantine import Quarantine
 from sagacity.engine.reachable import Environment
 from sagacity.engine.slots import Slots
 from sagacity.engine.summaries import state_of_stored
 from sagacity.engine.tasks import TaskSet
-from sagacity.engine.waiters import Waiters, fail
-from sagacity.errors import CoordinatorClosed, NotOwner, SagacityError, StoreError
+from sagacity.engine.waiters import Waiters, closing, fail
+from sagacity.errors import NotOwner
+from sagacity.ports.store import FINAL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from uuid import UUID
 
     from sagacity.core.actions import ActionRegistry
@@ -46,21 +47,13 @@ if TYPE_CHECKING:
     from sagacity.engine.clock import Clock
     from sagacity.engine.definitions import Definitions
     from sagacity.engine.injection import Faults
-    from sagacity.ports.observer import Listener
+    from sagacity.engine.observing import Observing
     from sagacity.ports.store import NewSaga, SagaHead, SagaStore, StoredSaga
 
 log: Final = logging.getLogger("sagacity")
 
 MOMENT_SECONDS: Final = 0.005
 """How long to wait for what takes about one write."""
-
-
-class AlreadyThereError(Exception):
-    """Ours, inside of the engine: the id to create exists; `head` is what it stands for."""
-
-    def __init__(self, head: SagaHead) -> None:
-        self.head: Final = head
-        super().__init__(str(head.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +76,18 @@ class Driving:
         epoch: int,
         deps: Any,
         capacity: Capacity,
-        observers: Sequence[Listener],
+        observing: Observing,
         clock: Clock,
+        is_trusted: Callable[[], bool] | None,
     ) -> None:
-        """Begin with nothing to drive, on the running loop."""
+        """Begin with nothing to drive, on the running loop.
+
+        `is_trusted` says whether nobody else can own what is owned here; None: nobody can.
+        """
         self.owner: Final = owner
         self.epoch: Final = epoch
+        self.shares: Final = is_trusted is not None
+        """Whether there may be other coordinators."""
         self.draining = False
         self._drained: DrainReport | None = None
         self.active: dict[UUID, Execution] = {}
@@ -99,7 +98,7 @@ class Driving:
         self._store: Final = store
         self._registry: Final = registry
         self._definitions: Final = definitions
-        self.observing: Final = Observing(observers, clock)
+        self.observing: Final = observing
         self._loop: Final = asyncio.get_running_loop()
         self.places: Final = Places(
             max_sagas=capacity.max_sagas,
@@ -108,11 +107,13 @@ class Driving:
             clock=clock,
             run=self._run_queued,
         )
+        self.parking: Final = Parking(store, owner if self.shares else None)
         self.reserved: set[UUID] = set()
         """At rest, and about to be changed: nobody else may load them meanwhile."""
         self.waiters: Final = Waiters()
         self.tasks: Final = TaskSet()
         self._insistence: Final = Insistence(store, self.report)
+        self._creating: Final = Creating(store, self._insistence, self.waiters)
         self._env: Final = Environment(
             actions=registry.by_name,
             slots=Slots(capacity.max_actions, capacity.undo_slots),
@@ -120,6 +121,7 @@ class Driving:
                 deps, callers_for(capacity.max_actions, clock), clock, capacity.max_value_bytes
             ),
             clock=clock,
+            is_trusted=is_trusted,
             tasks=self.tasks,
             quarantine=Quarantine(clock),
             may_sleep=self.places.may_sleep,
@@ -196,7 +198,7 @@ class Driving:
         self.places.enter(entrant)
         self.active[execution.saga_id] = execution
         task = self.tasks.spawn(self._drive(execution, first_append))
-        task.add_done_callback(lambda _: fail(first_append, _closed()))  # if it never began
+        task.add_done_callback(lambda _: fail(first_append, closing()))  # if it never began
         return first_append
 
     def enqueue_new(self, saga: NewSaga, entrant: Entrant) -> None:
@@ -204,26 +206,10 @@ class Driving:
         _ = self.tasks.spawn(self._create_and_enqueue(saga, entrant))
 
     async def _create_and_enqueue(self, saga: NewSaga, entrant: Entrant) -> None:
-        if await self._created(saga):
+        if await self._creating.create(saga):
             self.enqueue(entrant, promised=True)
         else:
             self.places.forgo(entrant)
-
-    async def _created(self, saga: NewSaga) -> bool:
-        """Create the saga; False when it cannot be, after its waiters were told why."""
-        try:
-            head = await self._store.create(saga)
-        except asyncio.CancelledError:
-            self.waiters.fail(saga.id, _closed())
-            raise
-        except Exception as error:  # noqa: BLE001 - a border: the caller is told
-            if isinstance(error, StoreError) and await self._insistence.has_created(saga):
-                return True
-            self.waiters.fail(saga.id, error)
-            return False
-        if head is not None:
-            self.waiters.fail(saga.id, AlreadyThereError(head))
-        return head is None
 
     def launch_queued(
         self, execution: Execution, *, promised: bool = False
@@ -234,7 +220,7 @@ class Driving:
         """
         durable: asyncio.Future[None] = self._loop.create_future()
         task = self.tasks.spawn(self._commit_and_enqueue(execution, durable, promised=promised))
-        task.add_done_callback(lambda _: fail(durable, _closed()))  # if it never began
+        task.add_done_callback(lambda _: fail(durable, closing()))  # if it never began
         return durable
 
     async def _commit_and_enqueue(
@@ -244,7 +230,7 @@ class Driving:
         try:
             await execution.journal.commit()
         except asyncio.CancelledError:
-            fail(durable, _closed())
+            fail(durable, closing())
             raise
         except Exception as error:  # noqa: BLE001 - a border: the caller is told
             if promised:
@@ -272,8 +258,11 @@ class Driving:
 
         Raises:
             StoreCorrupt: its definition or log is damaged.
+            NotOwner: another coordinator has it.
         """
         head = stored.head
+        if head.owner != self.owner and head.state not in FINAL:
+            raise NotOwner(f"saga {head.id} is another coordinator's: {head.owner}")
         state = state_of_stored(stored, self._definitions.dag_of(stored))
         execution = self.execution(head.id, head.name, head.epoch, state, head.labels)
         if (state.owner != self.owner or state.in_flight) and state.finished is None:
@@ -287,7 +276,7 @@ class Driving:
     ) -> None:
         created = False
         try:
-            created = await self._created(saga)
+            created = await self._creating.create(saga)
         finally:
             if not created:
                 execution.give_up()
@@ -313,8 +302,7 @@ class Driving:
             if missing and not stands:
                 if obeyed:
                     await execution.journal.commit()
-                now_ms = self._env.clock.now_ms()
-                await park(self._store, execution, stored.head, missing, now_ms)
+                await self.parking.park(execution, stored.head, missing, self.now_ms())
                 self._leave(saga_id)
                 return
             execution.decide()
@@ -324,7 +312,8 @@ class Driving:
             raise
         except Exception as error:  # noqa: BLE001 - a border: one saga never stops another
             self._leave(saga_id)
-            self.report(saga_id, error)
+            if not isinstance(error, NotOwner):  # then it was taken while it was in the line
+                self.report(saga_id, error)
             self.waiters.fail(saga_id, error)
             return
         await self._drive(execution, None)
@@ -344,7 +333,7 @@ class Driving:
             fail(first_append, error)
         except asyncio.CancelledError:
             self.observing.released(execution, "drained")
-            fail(first_append, _closed())
+            fail(first_append, closing())
             raise
         except Exception as error:  # noqa: BLE001 - a border: one saga never stops another
             self.report(saga_id, error)
@@ -380,11 +369,7 @@ class Driving:
 
     def report(self, saga_id: UUID | None, error: Exception) -> None:
         """Tell logs and observers of an error that harms at most this saga."""
-        # What sagacity raises on purpose says all in its text; a store in trouble says it often.
-        trace = None if isinstance(error, SagacityError) else error
-        whose = "coordinator" if saga_id is None else f"saga {saga_id}"
-        log.error("%s: %s: %s", whose, type(error).__name__, error, exc_info=trace)
-        self.observing.trouble(saga_id, error)
+        self.observing.report(saga_id, error)
 
     def _driven(self) -> list[Execution]:
         return [each for each in self.active.values() if each is not _LOADING]
@@ -408,7 +393,7 @@ class Driving:
         except BaseException:
             self._drained = DrainReport(cut_all(self._driven()))  # who has no patience gets it now
             await self.tasks.stop(1.0)
-            await self._dismiss()
+            await self._dismiss(closing())
             raise
         cut_short: tuple[tuple[UUID, str], ...] = ()
         if not ended:
@@ -419,13 +404,36 @@ class Driving:
             if not await self.tasks.stop(1.0):
                 log.error("%d tasks did not stop when cancelled; left behind", len(self.tasks))
             await release_all(cut)
-        await self._dismiss()
+        await self._dismiss(closing())
         self._drained = DrainReport(cut_short)
         return self._drained
 
-    async def _dismiss(self) -> None:
+    async def lose(self, why: str) -> None:
+        """Stop all sagas at once, for their lease is lost: nothing is recorded or taken back."""
+        self.draining = True
+        self.places.close()
+        cut = self._driven()
+        cut_all(cut)
+        for execution in cut:
+            self.observing.released(execution, "lost")
+        if not await self.tasks.stop(1.0):
+            log.error("%d tasks did not stop when cancelled; left behind", len(self.tasks))
+        await self._dismiss(NotOwner(why))
+
+    async def own(self, head: SagaHead) -> None:
+        """Own a saga that is not final, if nobody alive does.
+
+        Raises:
+            NotOwner: another coordinator has it.
+        """
+        if head.owner == self.owner:
+            return
+        if not await self._store.adopt(self.owner, self.epoch, ids=[head.id]):
+            raise NotOwner(f"saga {head.id} is another coordinator's: {head.owner}")
+
+    async def _dismiss(self, why: Exception) -> None:
         """Let go of who waits, of the threads and of the processes."""
-        self.waiters.fail_all(_closed())
+        self.waiters.fail_all(why)
         await self._env.attempts.close()
 
 
@@ -438,7 +446,3 @@ def entrant_of(execution: Execution) -> Entrant:
     state = execution.state
     undoes = state.direction is Direction.UNWINDING
     return Entrant(execution.saga_id, execution.name, state.params, undoes)
-
-
-def _closed() -> CoordinatorClosed:
-    return CoordinatorClosed("the coordinator is closing; the saga goes on when the next one opens")

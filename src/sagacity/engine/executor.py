@@ -41,6 +41,7 @@ from sagacity.core.poison import is_suspect
 from sagacity.engine.attempts import error_record, uncancel
 from sagacity.engine.concluding import conclusion, cut_short, lost, with_output
 from sagacity.engine.reachable import Environment, Reachable
+from sagacity.errors import NotOwner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -152,7 +153,7 @@ class Execution(Reachable):
                 return True
             if (state.stuck_on or state.paused or not state.started) and self._is_at_rest():
                 return True
-            starting, self._starting = self._starting, []
+            starting = self._take_starting()
             began_ms, journal.at_ms = journal.at_ms, 0
             if len(starting) == 1 and not state.waiting and len(state.in_flight) == 1 and alone:
                 command = starting[0]
@@ -178,6 +179,18 @@ class Execution(Reachable):
             if flights.delayed and self._falls_asleep():
                 return False
             await self._news()
+
+    def _take_starting(self) -> list[Call]:
+        """Return what may begin now: the gate that each attempt passes.
+
+        Raises:
+            NotOwner: another coordinator may have the saga by now.
+        """
+        starting, self._starting = self._starting, []
+        is_trusted = self._env.is_trusted
+        if starting and is_trusted is not None and not is_trusted():
+            raise NotOwner(f"saga {self.saga_id}: the lease of its owner has run out")
+        return starting
 
     def _is_at_rest(self) -> bool:
         """Whether a person must act before anything can happen, and nothing runs any more."""

@@ -15,6 +15,7 @@ from sagacity.core.forecast import forecast
 from sagacity.core.holding import left_behind
 from sagacity.core.masking import shown
 from sagacity.engine.control import checked_value, decided_by, events_of
+from sagacity.engine.listing import owners_alive
 from sagacity.engine.summaries import state_of_stored, status_of
 from sagacity.errors import ValueNotStorable
 from sagacity.ports.store import SagaStatus
@@ -99,10 +100,10 @@ async def plan_of(
     Raises:
         NoSuchSaga, NoSuchNode: it, or the node, does not exist.
     """
-    alive = await store.has_coordinator()
+    alive = await owners_alive(store)
     stored = await store.read(saga_id)
     state = state_of_stored(stored, definitions.dag_of(stored))
-    if not alive and state.started and state.finished is None:
+    if stored.head.owner not in alive and state.started and state.finished is None:
         state.apply(Adopted(""))  # as the next coordinator will: nothing is in flight any more
     node = state.dag.find(request.path) if request.path else NO_NODE
     verdict = judge_decision(state, request.verb, node, request.value)

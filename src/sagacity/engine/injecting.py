@@ -27,13 +27,18 @@ async def inject(
     node: str,
     counts: tuple[int, int],
 ) -> None:
-    """Inject a fault; as the `inject_` methods of `Handle`."""
+    """Inject a fault; as the `inject_` methods of `Handle`.
+
+    Raises:
+        NotOwner: another coordinator has the saga.
+    """
     execution = driving.running(saga_id)
     if execution is None:
         stored = await store.read(saga_id)
         if stored.head.state in FINAL or stored.head.state is SagaStatus.STUCK:
             raise SagaStateError(saga_id, stored.head.state, "inject a fault into")
         index = definitions.dag_of(stored).find(node)
+        await driving.own(stored.head)
         execution = driving.running(saga_id)  # it may have begun while we read
     else:
         index = execution.state.dag.find(node)

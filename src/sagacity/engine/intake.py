@@ -115,6 +115,7 @@ def new_saga(
     now_ms: int,
     owner: str,
     epoch: int,
+    priority: int = 0,
 ) -> NewSaga:
     """Return what the store needs to create the saga, with `events` as its first record."""
     return NewSaga(
@@ -130,6 +131,7 @@ def new_saga(
         created_ms=now_ms,
         owner=owner,
         epoch=epoch,
+        priority=priority,
     )
 
 

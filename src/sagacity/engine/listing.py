@@ -11,7 +11,7 @@ from sagacity.engine.summaries import listed
 from sagacity.ports.store import DRIVEN, MAX_PAGE, SagaQuery, SagaStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from sagacity.core.views import SagaSummary
     from sagacity.ports.store import SagaHead, SagaStore
@@ -58,13 +58,17 @@ def query_of(
 
 async def list_sagas(store: SagaStore, query: SagaQuery) -> Page[SagaSummary]:
     """Return one page of the sagas that match, ordered by id."""
-    epoch = await store.coordinator_epoch()
+    alive = await owners_alive(store)
     heads = await store.list(replace(query, limit=query.limit + 1))
-    items = tuple(listed(head, orphaned=is_orphaned(head, epoch)) for head in heads[: query.limit])
+    items = tuple(listed(head, orphaned=is_orphaned(head, alive)) for head in heads[: query.limit])
     return Page(items, items[-1].id if len(heads) > query.limit else None)
 
 
-def is_orphaned(head: SagaHead, coordinator_epoch: int | None) -> bool:
+async def owners_alive(store: SagaStore) -> frozenset[str]:
+    """Return the coordinators that are alive; each is an owner, whatever it owns."""
+    return frozenset(each.owner for each in await store.coordinators())
+
+
+def is_orphaned(head: SagaHead, alive: Collection[str]) -> bool:
     """Whether there is something to do, and nobody alive owns it."""
-    has_work = head.state in ORPHANABLE
-    return has_work and (coordinator_epoch is None or head.epoch < coordinator_epoch)
+    return head.state in ORPHANABLE and head.owner not in alive

@@ -13,7 +13,7 @@ from sagacity.core.explaining import explain
 from sagacity.core.poison import is_suspect
 from sagacity.core.why import Doing, Rival
 from sagacity.engine.expectations import Expectations
-from sagacity.engine.listing import Page, list_sagas, query_of
+from sagacity.engine.listing import Page, list_sagas, owners_alive, query_of
 from sagacity.engine.summaries import state_of_stored, view_of_stored
 from sagacity.engine.system import wall_ms
 from sagacity.engine.troubled import Wanted, list_troubled
@@ -110,11 +110,11 @@ class Looking:
 
     async def _known(self, saga_id: UUID) -> Known:
         # First: a saga that ended together with its coordinator must not look left alone.
-        epoch = await self._store.coordinator_epoch()
+        alive = await owners_alive(self._store)
         stored = await self._store.read(saga_id)
         dag, now_ms = self._definitions.dag_of(stored), self._now_ms()
         view = self._seen(view_of_stored(stored, dag))
-        known = Known(view, state_of_stored(stored, dag), now_ms, epoch)
+        known = Known(view, state_of_stored(stored, dag), now_ms, alive)
         if known.state.in_flight and known.owned:
             expected = await self._expectations.of(stored.head.name, now_ms)
             known = replace(known, expected=expected)

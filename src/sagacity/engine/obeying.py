@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from sagacity.engine.holds import Holds, read_holds
 from sagacity.engine.summaries import state_of_stored
-from sagacity.errors import CoordinatorClosed, NoSuchSaga
+from sagacity.errors import CoordinatorClosed, NoSuchSaga, NotOwner
 from sagacity.ports.store import MAX_PAGE, SagaQuery, SagaStatus
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ class Obeying:
                     await ask(saga_id)
                 except (CoordinatorClosed, NoSuchSaga):
                     pass  # the next coordinator does it; or it is gone
+                except NotOwner:
+                    self._failed = True  # the hold stays until its coordinator has done it
                 except Exception as error:  # noqa: BLE001 - a border: one saga never stops another
                     self._failed = True
                     self._driving.report(saga_id, error)

@@ -24,6 +24,7 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
+from sagacity.errors import SagacityError
 from sagacity.ports.observer import Notice, Observer
 
 if TYPE_CHECKING:
@@ -74,8 +75,12 @@ class Observing:
         self.recorded: Final = self._recorded if self._observers else None
         """Told of what has become durable; None when nobody wants to know."""
 
-    def trouble(self, saga_id: UUID | None, error: Exception) -> None:
-        """Tell of an error that harms at most this saga."""
+    def report(self, saga_id: UUID | None, error: Exception) -> None:
+        """Tell logs and observers of an error that harms at most this saga (None: no saga)."""
+        # What sagacity raises on purpose says all in its text; a store in trouble says it often.
+        trace = None if isinstance(error, SagacityError) else error
+        whose = "coordinator" if saga_id is None else f"saga {saga_id}"
+        log.error("%s: %s: %s", whose, type(error).__name__, error, exc_info=trace)
         for observer in self._observers:
             _call(observer.trouble, saga_id, error)
 

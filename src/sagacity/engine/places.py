@@ -79,6 +79,8 @@ class Places:
         self._limits: Final = limits
         self._clock: Final = clock
         self._run: Final = run
+        self._short: Final = max(2, max_sagas // 4)
+        self._call_when_short: Callable[[], None] | None = None
         self._is_closed = False
         self._held: dict[UUID, Place] = {}
         """Of the sagas that have more than a plain place."""
@@ -89,6 +91,16 @@ class Places:
         self._callers: dict[LineKey, OrderedDict[asyncio.Future[None], None]] = {}
         self._left_out: set[LineKey] = set()
         """The lines that had no room for a saga, which is in the store only."""
+
+    @property
+    def room(self) -> int:
+        """How many more to claim: what could run at once, and a short line behind that."""
+        free = max(0, self._slots.free - self._slots.kept)
+        return max(0, min(free + self._short, self._max_queued) - len(self._queued))
+
+    def call_when_short(self, call: Callable[[], None]) -> None:
+        """Call once when the line is nearly used up."""
+        self._call_when_short = call
 
     @property
     def is_unused(self) -> bool:
@@ -257,6 +269,9 @@ class Places:
             del self._lengths[line]
         if self._callers:
             self._call(line)
+        if self._call_when_short is not None and len(self._queued) <= self._short // 2:
+            call, self._call_when_short = self._call_when_short, None
+            call()
 
     # -- sleep -------------------------------------------------------------------
 

@@ -47,6 +47,8 @@ class Environment:
     ledger: Ledger
     hanging: Hanging
     quarantine: Quarantine
+    is_trusted: Callable[[], bool] | None
+    """Whether nobody else can own what this coordinator owns; None: never."""
     may_sleep: Callable[[int], bool]
     """Whether a saga with nothing to do before then (in ms) is let go until then."""
 

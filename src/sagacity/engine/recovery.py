@@ -3,6 +3,10 @@
 A loop: bring sagas into line with the holds, adopt sagas that nobody drives, take
 commands from the inbox, wait for a change. Each saga and each command is apart from the
 others; an error of the store is reported and the loop goes on.
+
+Where there are other coordinators, sagas that have begun and lost their owner are adopted
+in small batches, so that all who are alive get their share; and of those that have not begun
+only as many as can soon begin here, so that whoever has room takes the rest.
 """
 
 from __future__ import annotations
@@ -13,10 +17,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from sagacity.core.agenda import Direction
+from sagacity.engine import system
 from sagacity.engine.places import Entrant
 from sagacity.engine.refusals import Refusals
 from sagacity.errors import CoordinatorClosed, NotOwner, PayloadUnreadable, StoreCorrupt, StoreError
-from sagacity.ports.store import DRIVEN, MAX_PAGE, SagaQuery
+from sagacity.ports.store import DRIVEN, MAX_PAGE, SagaQuery, SagaStatus
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -29,6 +34,11 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 1.0
 SHORTEST_PAUSE_SECONDS: Final = 0.05
+SHARE: Final = 200
+"""How many sagas that have begun are adopted at a time where others may adopt them too."""
+
+_NOT_BEGUN: Final = frozenset({SagaStatus.QUEUED})
+_BEGUN: Final = DRIVEN - _NOT_BEGUN
 
 
 class Recovery:
@@ -57,7 +67,9 @@ class Recovery:
         """Those that wait for their turn, by saga."""
         self._refusals: Final = Refusals(store)
         self._more_waiting = False
-        """Whether the inbox holds more than was looked at."""
+        """Whether the store holds more, of commands or of sagas, than was looked at."""
+        self._patience: asyncio.Timeout | None = None
+        """Ends the wait for a change."""
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -67,14 +79,34 @@ class Recovery:
             # A pause of its own: under load the store changes all the time.
             await asyncio.sleep(SHORTEST_PAUSE_SECONDS)
             try:
-                longest = 0.0 if self._more_waiting else POLL_SECONDS
-                seen = await self._store.wait_for_change(seen, longest)
+                seen = await self._until_news(seen)
             except Exception as error:  # noqa: BLE001 - a border: recovery never ends in silence
                 self._driving.report(None, error)
                 await asyncio.sleep(POLL_SECONDS)
 
+    async def _until_news(self, seen: int) -> int:
+        longest = 0.0 if self._more_waiting else POLL_SECONDS
+        if not self._driving.shares:
+            return await self._store.wait_for_change(seen, longest)
+        # Not all at the same time: whoever comes first takes what there is.
+        longest *= 0.5 + system.chance()
+        try:
+            async with asyncio.timeout(None) as self._patience:
+                return await self._store.wait_for_change(seen, longest)
+        except TimeoutError:
+            return seen
+        finally:
+            self._patience = None
+
+    def _hurry(self) -> None:
+        """There is room for more sagas: do not wait for the store to tell of any."""
+        self._more_waiting = True
+        if self._patience is not None:
+            self._patience.reschedule(0)
+
     async def sweep(self) -> None:
         """Obey the holds, adopt what is orphaned, do what the inbox asks, tell what is hung."""
+        self._more_waiting = False
         steps = (self._obeying.sweep, self._adopt, self._read_inbox, self._driving.look_for_hung)
         for step in steps:
             try:
@@ -89,19 +121,34 @@ class Recovery:
         if self._unsure or driving.places.take_left_out():
             self._unsure = True
             await self._find_adopted()
-        while not driving.draining:
-            self._unsure = True
-            heads = await self._adoptable()
-            for head in heads:
-                await self._line_up(head)
-            self._unsure = False
-            if len(heads) < MAX_PAGE:
-                return
+        if driving.shares and self._only is None:
+            await self._adopt_share()
+            return
+        while await self._adopt_page(DRIVEN, MAX_PAGE) == MAX_PAGE:
+            pass
 
-    async def _adoptable(self) -> Sequence[SagaHead]:
+    async def _adopt_share(self) -> None:
+        if await self._adopt_page(_BEGUN, SHARE) == SHARE:
+            self._more_waiting = True
+        room = min(self._driving.places.room, MAX_PAGE)
+        if room and await self._adopt_page(_NOT_BEGUN, room) == room:
+            self._driving.places.call_when_short(self._hurry)
+
+    async def _adopt_page(self, states: frozenset[SagaStatus], limit: int) -> int:
+        if self._driving.draining:
+            return 0
+        self._unsure = True
+        heads = await self._adoptable(states, limit)
+        for head in heads:
+            await self._line_up(head)
+        self._unsure = False
+        return len(heads)
+
+    async def _adoptable(self, states: frozenset[SagaStatus], limit: int) -> Sequence[SagaHead]:
         owner, epoch = self._driving.owner, self._driving.epoch
         if self._only is None:
-            return await self._store.adopt(owner, epoch, limit=MAX_PAGE)
+            unfit = self._driving.parking.unfit
+            return await self._store.adopt(owner, epoch, states=states, unfit=unfit, limit=limit)
         if not self._not_adopted:
             return ()
         heads = await self._store.adopt(owner, epoch, ids=sorted(self._not_adopted)[:MAX_PAGE])
@@ -118,8 +165,7 @@ class Recovery:
                 query = SagaQuery(state=state, after=after, limit=MAX_PAGE)
                 heads = await self._store.list(query)
                 for head in heads:
-                    ours = head.owner == driving.owner and head.epoch == driving.epoch
-                    if ours and self._counts(head.id):
+                    if head.owner == driving.owner and self._counts(head.id):
                         await self._line_up(head)
                 if len(heads) < MAX_PAGE:
                     break
@@ -143,8 +189,8 @@ class Recovery:
 
     async def _read_inbox(self) -> None:
         """Let each saga's commands be carried out, in order; no saga waits for another."""
-        page = await self._store.take(limit=MAX_PAGE)
-        self._more_waiting = len(page) == MAX_PAGE
+        page = await self._store.take(owner=self._driving.owner, limit=MAX_PAGE)
+        self._more_waiting |= len(page) == MAX_PAGE
         for command in page:
             # What is for others stays for the coordinator that comes for them.
             if command.request_id in self._taken or not self._counts(command.saga_id):
@@ -165,9 +211,13 @@ class Recovery:
                 await self._carry_out(command)
             except CoordinatorClosed:
                 return  # for the next one
+            except NotOwner:  # for the coordinator that has the saga
+                self._taken.discard(command.request_id)
+                line.popleft()
+                continue
             except Exception as error:  # noqa: BLE001 - a border: it is reported, and left behind
                 self._driving.report(saga_id, error)
-                if isinstance(error, StoreError) and not isinstance(error, StoreCorrupt | NotOwner):
+                if isinstance(error, StoreError) and not isinstance(error, StoreCorrupt):
                     await asyncio.sleep(POLL_SECONDS)  # the store's trouble, not the command's
                     continue
                 await self._refusals.keep(command.request_id, error)

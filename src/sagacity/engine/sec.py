@@ -15,26 +15,24 @@ from sagacity.core.events import Adopted, Created, StartRequested
 from sagacity.core.masking import revived
 from sagacity.core.state import SagaState
 from sagacity.engine import capacity, inbox, system
-from sagacity.engine.acquiring import acquire
+from sagacity.engine.asking import ask
+from sagacity.engine.awaiting import next_look
 from sagacity.engine.clock import SystemClock
 from sagacity.engine.control import is_decision, read_request
-from sagacity.engine.deciding import Deciding
+from sagacity.engine.creating import AlreadyThereError
 from sagacity.engine.definitions import Definitions
-from sagacity.engine.driving import AlreadyThereError, DrainReport, Driving
+from sagacity.engine.driving import DrainReport, Driving
 from sagacity.engine.forecasting import plan_of
 from sagacity.engine.handle import Ending, Handle, result_of
 from sagacity.engine.injecting import inject
 from sagacity.engine.intake import ActionCheck, Intake, check_same, new_saga, take_in
 from sagacity.engine.many import ForMany
-from sagacity.engine.obeying import Obeying
-from sagacity.engine.opened import Opened
+from sagacity.engine.opened import Life, Opened, Setup
 from sagacity.engine.places import Entrant
-from sagacity.engine.recovery import Recovery
 from sagacity.engine.registering import registered
-from sagacity.engine.starting import Starting
 from sagacity.engine.summaries import ending_of_stored
 from sagacity.engine.waits import with_waits
-from sagacity.errors import CoordinatorClosed, SagaExists, SagaStateError
+from sagacity.errors import CoordinatorClosed, NotOwner, SagaExists, SagaStateError
 from sagacity.ports.store import SagaStatus
 
 if TYPE_CHECKING:
@@ -109,7 +107,6 @@ class Sec(ForMany):
         super().__init__(store, Definitions())
         self._registry, self._sagas = registered(sagas)
         self._check_actions: Final = ActionCheck(self._registry)
-        self._deps: Final = deps
         self._capacity: Final = capacity.capacity_of(
             max_sagas=max_sagas,
             max_actions=max_actions,
@@ -119,47 +116,31 @@ class Sec(ForMany):
             limits=limits,
             max_value_bytes=max_value_bytes,
         )
-        self._wait: Final = wait
-        self._observers: Final = tuple(observers)
-        self._only: Final = None if only is None else frozenset(only)
         self._clock: Final = clock or SystemClock()
-        self._owner = ""
-        self._open: Opened | None = None
-        self._recovery_task: asyncio.Task[None] | None = None
+        setup = Setup(
+            store,
+            self._registry,
+            self._definitions,
+            self._check_actions,
+            deps,
+            self._capacity,
+            tuple(observers),
+            None if only is None else frozenset(only),
+            self._clock,
+        )
+        self._wait: Final = wait
+        self._life: Final = Life(setup, self._carry_out)
 
     # -- opening and closing ------------------------------------------------------
 
     async def __aenter__(self) -> Self:
         """Open the store, become its coordinator and begin to recover its sagas."""
         await self._store.open()
-        self._owner = system.new_owner()  # of this opening: what the last one left is interrupted
         try:
-            epoch = await acquire(self._store, self._owner, wait=self._wait)
+            await self._life.begin(wait=self._wait)
         except BaseException:
             await self._store.close()
             raise
-        driving = Driving(
-            self._store,
-            self._registry,
-            self._definitions,
-            owner=self._owner,
-            epoch=epoch,
-            deps=self._deps,
-            capacity=self._capacity,
-            observers=self._observers,
-            clock=self._clock,
-        )
-        starting = Starting(self._store, driving, self._registry, self._check_actions)
-        deciding = Deciding(self._store, driving, self._registry, starting.busy)
-        obeying = Obeying(self._store, self._definitions, driving, deciding, self._only)
-        recovery = Recovery(self._store, driving, obeying, self._carry_out, self._only)
-        try:
-            await obeying.learn()  # before the first saga begins
-        except BaseException:
-            await self._store.close()
-            raise
-        self._open = Opened(driving, starting, deciding, obeying)
-        self._recovery_task = driving.tasks.spawn(recovery.run(), name="sagacity recovery")
         return self
 
     async def __aexit__(
@@ -172,8 +153,8 @@ class Sec(ForMany):
         try:
             await self.drain(DRAIN_SECONDS)
         finally:
-            self._open = None
             try:
+                await self._life.end()
                 await self._store.release()
             finally:
                 await self._store.close()
@@ -184,10 +165,9 @@ class Sec(ForMany):
         Sagas are left where they are; the next coordinator goes on with them. The
         report names the attempts that had to be cut short.
         """
-        driving = self._driving()
-        if self._recovery_task is not None:
-            self._recovery_task.cancel()
-        return await driving.drain(deadline)
+        opened = self._opened()
+        opened.recovery_task.cancel()
+        return await opened.driving.drain(deadline)
 
     def _seen(self, view: SagaView) -> SagaView:
         return with_waits(view, self._driving())
@@ -199,15 +179,10 @@ class Sec(ForMany):
         return self._opened().driving
 
     def _opened(self) -> Opened:
-        if self._open is None:
-            raise CoordinatorClosed('this coordinator is not open: use "async with Sec(...)"')
-        return self._open
+        return self._life.opened()
 
-    def _accepting(self) -> Opened:
-        opened = self._opened()
-        if opened.driving.draining:
-            raise CoordinatorClosed("this coordinator is draining and takes on no more sagas")
-        return opened
+    async def _accepting(self) -> Opened:
+        return await self._life.accepting()
 
     # -- sagas ----------------------------------------------------------------------
 
@@ -241,16 +216,16 @@ class Sec(ForMany):
             ValueNotStorable: the params do not fit.
             SagaExists: the id stands for another saga.
         """
-        driving = self._accepting().driving
+        driving = (await self._accepting()).driving
         intake = take_in(saga_or_dag, params, labels, self._capacity.max_value_bytes)
         self._check_actions(intake.dag)
         saga_id = id or system.new_saga_id()
         state = SagaState(intake.dag, intake.params)
-        created = Created(self._owner)
+        created = Created(driving.owner)
         state.apply(created)
         saga = new_saga(
             intake, saga_id, state, [created],
-            now_ms=self._clock.now_ms(), owner=self._owner, epoch=driving.epoch,
+            now_ms=self._clock.now_ms(), owner=driving.owner, epoch=driving.epoch,
         )  # fmt: skip
         if await self._store.create(saga) is not None:
             stored = await self._store.read(saga_id)
@@ -288,7 +263,7 @@ class Sec(ForMany):
             SagaUnwound, SagaStuck, SagaAbandoned: it ended otherwise.
             What `create` raises.
         """
-        opened = self._accepting()
+        opened = await self._accepting()
         driving = opened.driving
         intake = take_in(saga_or_dag, params, labels, self._capacity.max_value_bytes)
         self._check_actions(intake.dag)
@@ -305,7 +280,7 @@ class Sec(ForMany):
                 return await self._attach(id, intake)
         state = SagaState(intake.dag, intake.params)
         execution = driving.execution(saga_id, intake.dag.name, driving.epoch, state, intake.labels)
-        execution.journal.record(Created(self._owner))
+        execution.journal.record(Created(driving.owner))
         execution.journal.at_ms = now_ms = self._clock.now_ms()
         execution.journal.record(StartRequested(intake.dag.expires_ms(now_ms)))
         driving.obey(execution)
@@ -314,7 +289,7 @@ class Sec(ForMany):
         events = execution.journal.take()
         saga = new_saga(
             intake, saga_id, state, events,
-            now_ms=now_ms, owner=self._owner, epoch=driving.epoch,
+            now_ms=now_ms, owner=driving.owner, epoch=driving.epoch,
         )  # fmt: skip
         waiter = driving.waiters.add(saga_id)
         if has_room:
@@ -325,6 +300,10 @@ class Sec(ForMany):
             ending = await waiter
         except AlreadyThereError:
             return await self._attach(saga_id, intake)
+        except NotOwner:
+            if not driving.shares:
+                raise
+            ending = await self.wait(saga_id)
         except asyncio.CancelledError:
             driving.waiters.forget(saga_id, waiter)
             raise
@@ -350,16 +329,16 @@ class Sec(ForMany):
             SagaExists: its id is in use.
             DagError: an action is not registered here.
         """
-        driving = self._accepting().driving
+        driving = (await self._accepting()).driving
         intake = Intake(steno_saga.dag, steno_saga.params, {}, revived)
         self._check_actions(intake.dag)
-        events = [Created(self._owner), *steno_saga.events, Adopted(self._owner)]
+        events = [Created(driving.owner), *steno_saga.events, Adopted(driving.owner)]
         state = SagaState(intake.dag, intake.params)
         for event in events:
             state.apply(event)
         saga = new_saga(
             intake, steno_saga.saga_id, state, events,
-            now_ms=self._clock.now_ms(), owner=self._owner, epoch=driving.epoch,
+            now_ms=self._clock.now_ms(), owner=driving.owner, epoch=driving.epoch,
         )  # fmt: skip
         if await self._store.create(saga) is not None:
             raise SagaExists(steno_saga.saga_id, "a saga cannot be resumed under an id in use")
@@ -381,15 +360,25 @@ class Sec(ForMany):
 
     async def start(self, saga_id: UUID) -> None:
         """Start a created saga; as `Handle.start`."""
-        await self._accepting().starting.start(saga_id, here=True)
+        opened = await self._accepting()
+        try:
+            await opened.starting.start(saga_id, here=True)
+        except NotOwner:
+            await self._store.send(inbox.start_command(saga_id))
 
     async def wait(self, saga_id: UUID) -> Ending:
         """Wait until the saga has ended or is stuck; as `Handle.wait`."""
-        driving = self._driving()
         while True:
+            driving = self._driving()
             waiter = driving.waiters.add(saga_id)
             try:
-                if saga_id not in driving.active:
+                if driving.shares and not driving.knows(saga_id):
+                    ending = await next_look(self._store, self._definitions, saga_id, waiter)
+                    if ending is not None:
+                        return ending
+                    if not waiter.done():
+                        continue
+                elif saga_id not in driving.active:
                     stored = await self._store.read(saga_id)
                     ending = ending_of_stored(stored, self._definitions)
                     if ending is not None:
@@ -399,11 +388,21 @@ class Sec(ForMany):
                 return await waiter
             except AlreadyThereError:
                 pass  # somebody tried to create it again; it is what it was
+            except NotOwner:
+                if not driving.shares:
+                    raise
+                await self._life.until_reborn()  # it is driven elsewhere, or here again
             finally:
                 driving.waiters.forget(saga_id, waiter)
 
     async def inject(self, saga_id: UUID, verb: str, node: str, counts: tuple[int, int]) -> None:
         """Inject a fault; as the `inject_` methods of `Handle`."""
+        try:
+            await self._inject(saga_id, verb, node, counts)
+        except NotOwner:
+            await self._store.send(inbox.inject_command(saga_id, verb, node, counts))
+
+    async def _inject(self, saga_id: UUID, verb: str, node: str, counts: tuple[int, int]) -> None:
         await inject(
             self._store,
             self._driving(),
@@ -416,7 +415,11 @@ class Sec(ForMany):
 
     async def decide(self, saga_id: UUID, request: Request) -> bool:
         """Carry out what a person asks; as the control and repair methods of `Handle`."""
-        return await self._accepting().deciding.decide(saga_id, request)
+        opened = await self._accepting()
+        decide_here = opened.deciding.decide
+        if not opened.driving.shares:
+            return await decide_here(saga_id, request)
+        return await ask(self._store, self._definitions, saga_id, request, decide_here)
 
     async def plan(self, saga_id: UUID, request: Request) -> Plan:
         """Return what a decision would do; as `Handle.plan`."""
@@ -428,7 +431,7 @@ class Sec(ForMany):
         self._opened()
 
     async def _orders_changed(self) -> None:
-        await self._accepting().obeying.sweep()
+        await (await self._accepting()).obeying.sweep()
 
     async def _carry_out(self, command: InboxCommand) -> None:
         """Do one command of another process."""
@@ -436,9 +439,9 @@ class Sec(ForMany):
             # Acknowledged when it was sent: without the code it is started all the same, and waits.
             # And that it was started is all that was asked, if by one that died before it said so.
             with suppress(SagaStateError):
-                await self._accepting().starting.start(command.saga_id, here=False)
+                await self._opened().starting.start(command.saga_id, here=False)
         elif is_decision(command.verb):
-            await self.decide(command.saga_id, read_request(command))
+            await self._opened().deciding.decide(command.saga_id, read_request(command))
         else:
             node, counts = inbox.read_injection(command)
-            await self.inject(command.saga_id, command.verb, node, counts)
+            await self._inject(command.saga_id, command.verb, node, counts)

@@ -84,6 +84,11 @@ class Slots:
         self._is_granting = False
 
     @property
+    def free(self) -> int:
+        """How many more could go at once."""
+        return self._free
+
+    @property
     def is_unused(self) -> bool:
         """Whether nobody holds a slot or waits for one."""
         lines = self._forward or self._undoing or self._gates

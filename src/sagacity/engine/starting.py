@@ -45,6 +45,7 @@ class Starting:
         Raises:
             NoSuchSaga: it does not exist.
             SagaStateError: it was started before.
+            NotOwner: another coordinator has it, and has to start it.
             DagError: an action is not registered here (only with `here`).
             CoordinatorClosed: it began to close.
         """
@@ -71,8 +72,8 @@ class Starting:
             stored = await self._store.read(saga_id)
             if stored.head.state is not SagaStatus.READY:
                 raise SagaStateError(saga_id, stored.head.state, "start")
-            if stored.head.epoch != driving.epoch:
-                await self._store.adopt(driving.owner, driving.epoch, ids=[saga_id])
+            if stored.head.owner != driving.owner:
+                await driving.own(stored.head)
                 stored = await self._store.read(saga_id)
             execution = driving.load(stored)
             dag = execution.state.dag

@@ -10,11 +10,18 @@ import time
 from uuid import UUID
 
 _RANDOM_BITS_MASK = (1 << 62) - 1
+_ELAPSED: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+"""Linux has it; elsewhere a laptop that slept finds out from the store that its lease has ended."""
 
 
 def wall_ms() -> int:
     """Return milliseconds since the Unix epoch: for people, never for correctness."""
     return time.time_ns() // 1_000_000
+
+
+def elapsed_seconds() -> float:
+    """Return seconds of a clock that nobody sets, and that goes on while the machine sleeps."""
+    return time.clock_gettime(_ELAPSED) if _ELAPSED is not None else time.monotonic()
 
 
 def chance() -> float:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sagacity.engine.listing import ORPHANABLE, Page, is_orphaned
+from sagacity.engine.listing import ORPHANABLE, Page, is_orphaned, owners_alive
 from sagacity.engine.summaries import listed
 from sagacity.errors import NoSuchSaga
 from sagacity.ports.store import MAX_PAGE, SagaStatus
@@ -42,14 +42,14 @@ async def list_troubled(
     is_hung: Callable[[UUID], Awaitable[bool]],
 ) -> Page[SagaSummary]:
     """Return one page of the sagas that match `query` and are in a trouble that is wanted."""
-    epoch = await store.coordinator_epoch()
+    alive = await owners_alive(store)
     heads, complete = await _candidates(store, query, wanted)
     found: list[SagaSummary] = []
     read, last = 0, query.after
     for head in heads:
         if len(found) == query.limit or read == MAX_READ:
             return Page(tuple(found), last)
-        orphaned = is_orphaned(head, epoch)
+        orphaned = is_orphaned(head, alive)
         hung: bool | None = None
         if wanted.hung and head.state is SagaStatus.RUNNING and not orphaned:
             read += 1

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from sagacity.errors import CoordinatorClosed
+
 if TYPE_CHECKING:
     from uuid import UUID
 
@@ -67,3 +69,8 @@ def fail(future: asyncio.Future[Any] | None, error: Exception) -> None:
     if future is not None and not future.done():
         future.set_exception(error)
         future.exception()  # the caller may be gone: then nobody is to be warned
+
+
+def closing() -> CoordinatorClosed:
+    """Return what those are told who asked something of a coordinator that closes."""
+    return CoordinatorClosed("the coordinator is closing; the saga goes on when the next one opens")

@@ -7,6 +7,8 @@ What every store promises (`sagacity.testing.check_store` judges it):
 * A saga's records are appended with the expected sequence and the owner's epoch,
   both checked in the same transaction. There are no holes and no second writer.
 * Appends of many sagas may share one durable write; a conflict of one harms it alone.
+* A saga has at most one owner. A coordinator owns what it has created or adopted until it
+  releases the store, or until its lease has ended and another one has taken the saga.
 * Reads never wait for writes.
 * Records, params, constants and definitions are opaque JSON: stored and given
   back byte for byte.
@@ -42,6 +44,12 @@ MAX_LABELS: Final = 64
 
 MAX_ORDERS: Final = 1_000
 """The most orders that are kept."""
+MAX_UNFIT: Final = 1_000
+"""The most definitions that an adoption may leave out."""
+MOST_PRIORITY: Final = 100
+"""Priorities go from minus this to this."""
+PRIORITY_MS: Final = 60_000
+"""One more of priority counts as having come so much earlier: so nobody waits for ever."""
 
 
 class SagaStatus(StrEnum):
@@ -87,6 +95,7 @@ class NewSaga(Immutable):
     created_ms: int
     owner: str = ""
     epoch: int = 0
+    priority: int = 0
 
 
 class Append(Immutable):
@@ -119,6 +128,20 @@ class SagaHead:
     epoch: int
     created_ms: int
     updated_ms: int
+    priority: int = 0
+
+    @property
+    def rank_ms(self) -> int:
+        """Its place in a line: lower is earlier. An old one overtakes whatever priority."""
+        return self.created_ms - self.priority * PRIORITY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinator:
+    """A coordinator that is alive: its identity, new with each `acquire`, and its epoch."""
+
+    owner: str
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,32 +215,39 @@ class SagaStore(Protocol):
         ...
 
     async def acquire(self, owner: str, *, wait: bool) -> int:
-        """Become the coordinator of this store and return the epoch for it.
+        """Become a coordinator of this store, as `owner`, and return the epoch for it.
 
-        The epoch is greater than that of every coordinator before. Held until
-        `release`, `close` or the end of the process.
+        The epoch is greater than that of every coordinator before. Held until `release`,
+        `close` or the end of the process; on a store with leases until the lease ends. A
+        store object is one coordinator: acquiring again gives up what it was before.
 
         Raises:
-            StoreBusy: there is a live one (unless `wait`: then it is waited for).
+            StoreBusy: there is a live one, and the store takes only one (unless `wait`:
+                then it is waited for). Stores with leases take any number.
+        """
+        ...
+
+    async def renew(self) -> float | None:
+        """Go on being a coordinator; return for how many seconds from the call on.
+
+        None: for as long as the process lives; it need not be asked again, and there is
+        no other coordinator meanwhile.
+
+        Raises:
+            NotOwner: the lease has ended, or was never had. Only a new `acquire` helps.
         """
         ...
 
     async def release(self) -> None:
-        """Stop being the coordinator. Sagas keep their owner until they are adopted."""
+        """Stop being a coordinator. Its sagas keep their owner until others adopt them."""
         ...
 
-    async def has_coordinator(self) -> bool:
-        """Return whether a coordinator is alive on this store, in whatever process.
+    async def coordinators(self) -> Sequence[Coordinator]:
+        """Return the coordinators that are alive on this store, in whatever process.
 
-        Without one sagas look as the last one left them, `running` above all. Asking
-        harms nobody: an `acquire` at the same moment succeeds as without it.
-        """
-        ...
-
-    async def coordinator_epoch(self) -> int | None:
-        """Return the epoch of the coordinator that is alive; None if none is.
-
-        A saga of an earlier epoch has nobody who drives it.
+        Without one sagas look as the last one left them, `running` above all. A saga
+        whose owner is not among them has nobody who drives it. Asking harms nobody: an
+        `acquire` at the same moment succeeds as without it.
         """
         ...
 
@@ -238,16 +268,34 @@ class SagaStore(Protocol):
         ...
 
     async def adopt(
-        self, owner: str, epoch: int, *, ids: Sequence[UUID] | None = None, limit: int = MAX_PAGE
+        self,
+        owner: str,
+        epoch: int,
+        *,
+        ids: Sequence[UUID] | None = None,
+        states: frozenset[SagaStatus] = DRIVEN,
+        unfit: Sequence[str] = (),
+        limit: int = MAX_PAGE,
     ) -> Sequence[SagaHead]:
-        """Take over sagas that `owner` at `epoch` does not own yet, and return their heads.
+        """Take over sagas that no living coordinator owns, and return their heads.
 
-        Without `ids`: those in a `DRIVEN` state that nobody of this or a later epoch
-        owns, lowest id first, at most `limit`. With `ids`: these (the unknown are left
-        out), in whatever state that is not final; the caller's own are returned too.
+        Their epoch grows: to that of the coordinator, or above that of the owner before.
+
+        Without `ids`: those in one of `states`, in the order of their rank (`rank_ms`), at
+        most `limit`, but not of the definitions with the fingerprints `unfit`; a store may
+        pass over what another coordinator is taking at this moment. With `ids`: these (the
+        unknown are left out), in whatever state that is not final; the caller's own are
+        returned too, as they are.
 
         Raises:
-            NotOwner: `epoch` is not the one that the last `acquire` of the store gave.
+            NotOwner: the caller is no living coordinator with this epoch.
+        """
+        ...
+
+    async def disown(self, owner: str, ids: Sequence[UUID]) -> None:
+        """Own these sagas no more, those that `owner` does own: for others to adopt.
+
+        On a store with one coordinator at a time nothing changes: the next one takes all.
         """
         ...
 
@@ -277,8 +325,13 @@ class SagaStore(Protocol):
         """
         ...
 
-    async def take(self, *, limit: int = MAX_PAGE) -> Sequence[InboxCommand]:
-        """Return the oldest commands not yet done, in the order they were sent."""
+    async def take(
+        self, *, owner: str | None = None, limit: int = MAX_PAGE
+    ) -> Sequence[InboxCommand]:
+        """Return the oldest commands not yet done, in the order they were sent.
+
+        With `owner`: without those for sagas that another living coordinator owns.
+        """
         ...
 
     async def done(self, request_ids: Sequence[UUID]) -> None:
@@ -316,6 +369,14 @@ class SagaStore(Protocol):
         The result is the next `seen`; begin with 0. So a change is not missed that
         comes while its reader is still at work on the one before. Commands, orders, and
         sagas created without an owner, are told at once within a process; all else, above
-        all the appends of an owner itself, within a fraction of a second.
+        all the appends of an owner itself, within a fraction of a second. On a store with
+        leases appends need not be told at all.
+        """
+        ...
+
+    async def wait_for_end(self, saga_id: UUID, timeout_seconds: float) -> None:
+        """Return when the saga may have ended or got stuck, or after the time-out.
+
+        What happened before the call is not told: who waits looks again after a time-out.
         """
         ...

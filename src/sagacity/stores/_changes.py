@@ -28,6 +28,11 @@ class Changes:
         self._waiters: set[asyncio.Future[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
 
+    @property
+    def count(self) -> int:
+        """Of the changes so far."""
+        return self._count
+
     def note(self) -> None:
         """Something changed; waiters hear of it within `CALM_SECONDS`."""
         self._count += 1

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sagacity.ports.store import MAX_LABELS, MAX_NAME_CHARS, MAX_PAGE, MAX_TEXT_BYTES
+from sagacity.ports.store import (
+    DRIVEN,
+    MAX_LABELS,
+    MAX_NAME_CHARS,
+    MAX_PAGE,
+    MAX_TEXT_BYTES,
+    MAX_UNFIT,
+    MOST_PRIORITY,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from sagacity.core.values import Json
-    from sagacity.ports.store import Append, InboxCommand, NewSaga, Order, SagaQuery
+    from sagacity.ports.store import (
+        Append,
+        InboxCommand,
+        NewSaga,
+        Order,
+        SagaQuery,
+        SagaStatus,
+    )
 
 _TEXTS: Final = ("definition", "constants", "params", "record")
 
@@ -20,6 +35,15 @@ def check_limit(limit: int) -> None:
     """Refuse a page that is empty or over `MAX_PAGE`."""
     if not 1 <= limit <= MAX_PAGE:
         raise ValueError(f"limit is {limit}, not within 1 .. {MAX_PAGE}")
+
+
+def check_adoption(states: frozenset[SagaStatus], unfit: Sequence[str], limit: int) -> None:
+    """Refuse states that nobody drives, too many definitions, or a page over the limit."""
+    check_limit(limit)
+    if not states <= DRIVEN:
+        raise ValueError(f"nobody drives sagas that are {', '.join(sorted(states - DRIVEN))}")
+    if len(unfit) > MAX_UNFIT:
+        raise ValueError(f"{len(unfit)} definitions are over the limit of {MAX_UNFIT}")
 
 
 def check_ids(ids: Sequence[UUID]) -> None:
@@ -34,6 +58,8 @@ def check_new(saga: NewSaga) -> None:
         raise ValueError(f"saga {saga.id} has no events: its first record holds `created`")
     check_name("name", saga.name)
     check_name("owner", saga.owner)
+    if not -MOST_PRIORITY <= saga.priority <= MOST_PRIORITY:
+        raise ValueError(f"priority {saga.priority} is not within +-{MOST_PRIORITY}")
     if saga.labels:
         check_labels(saga.labels)
     texts = (saga.definition.document, saga.constants, saga.params, saga.record)

@@ -15,7 +15,7 @@ from msgspec.structs import replace as with_parts
 
 from sagacity.core.sealed import seal, unseal
 from sagacity.errors import PayloadUnreadable, StoreError
-from sagacity.ports.store import MAX_PAGE
+from sagacity.ports.store import DRIVEN, MAX_PAGE
 from sagacity.stores._limits import check_append, check_command, check_new, check_order
 
 if TYPE_CHECKING:
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from sagacity.ports.codec import Codecs, PayloadCodec
     from sagacity.ports.store import (
         Append,
+        Coordinator,
         InboxCommand,
         NewSaga,
         Order,
         SagaHead,
         SagaQuery,
+        SagaStatus,
         SagaStore,
         StoredSaga,
     )
@@ -71,13 +73,13 @@ class EncodedStore:
         """Stop being the coordinator."""
         await self._store.release()
 
-    async def has_coordinator(self) -> bool:
-        """Return whether a coordinator is alive."""
-        return await self._store.has_coordinator()
+    async def renew(self) -> float | None:
+        """Go on being a coordinator."""
+        return await self._store.renew()
 
-    async def coordinator_epoch(self) -> int | None:
-        """Return the epoch of the coordinator that is alive."""
-        return await self._store.coordinator_epoch()
+    async def coordinators(self) -> Sequence[Coordinator]:
+        """Return the coordinators that are alive."""
+        return await self._store.coordinators()
 
     async def create(self, saga: NewSaga) -> SagaHead | None:
         """Store a new saga, its payloads encoded."""
@@ -99,10 +101,23 @@ class EncodedStore:
         await self._store.append(append)
 
     async def adopt(
-        self, owner: str, epoch: int, *, ids: Sequence[UUID] | None = None, limit: int = MAX_PAGE
+        self,
+        owner: str,
+        epoch: int,
+        *,
+        ids: Sequence[UUID] | None = None,
+        states: frozenset[SagaStatus] = DRIVEN,
+        unfit: Sequence[str] = (),
+        limit: int = MAX_PAGE,
     ) -> Sequence[SagaHead]:
         """Take over sagas."""
-        return await self._store.adopt(owner, epoch, ids=ids, limit=limit)
+        return await self._store.adopt(
+            owner, epoch, ids=ids, states=states, unfit=unfit, limit=limit
+        )
+
+    async def disown(self, owner: str, ids: Sequence[UUID]) -> None:
+        """Own sagas no more."""
+        await self._store.disown(owner, ids)
 
     async def read(self, saga_id: UUID) -> StoredSaga:
         """Return one saga, decoded.
@@ -134,12 +149,16 @@ class EncodedStore:
         check_command(command)
         return await self._store.send(replace(command, arguments=self._encoded(command.arguments)))
 
-    async def take(self, *, limit: int = MAX_PAGE) -> Sequence[InboxCommand]:
+    async def take(
+        self, *, owner: str | None = None, limit: int = MAX_PAGE
+    ) -> Sequence[InboxCommand]:
         """Return the oldest commands. What no codec here can read is given as it is stored.
 
         So that one such command does not hide the others; whoever reads it is told.
         """
-        return [self._opened(command) for command in await self._store.take(limit=limit)]
+        return [
+            self._opened(command) for command in await self._store.take(owner=owner, limit=limit)
+        ]
 
     async def done(self, request_ids: Sequence[UUID]) -> None:
         """Mark commands as done."""
@@ -172,6 +191,10 @@ class EncodedStore:
     async def wait_for_change(self, seen: int, timeout_seconds: float) -> int:
         """Return when the store may have changed."""
         return await self._store.wait_for_change(seen, timeout_seconds)
+
+    async def wait_for_end(self, saga_id: UUID, timeout_seconds: float) -> None:
+        """Return when a saga may have ended."""
+        await self._store.wait_for_end(saga_id, timeout_seconds)
 
     def _encoded(self, text: Json) -> Json:
         codec = self._writes

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
+from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -20,11 +21,14 @@ from sagacity.ports.store import (
     MAX_INBOX,
     MAX_ORDERS,
     MAX_PAGE,
+    PRIORITY_MS,
+    Coordinator,
     SagaHead,
     StoredSaga,
 )
 from sagacity.stores._changes import Changes
 from sagacity.stores._limits import (
+    check_adoption,
     check_append,
     check_command,
     check_ids,
@@ -40,7 +44,14 @@ if TYPE_CHECKING:
 
     from sagacity.core.definition import Definition
     from sagacity.core.values import Json
-    from sagacity.ports.store import Append, InboxCommand, NewSaga, Order, SagaQuery
+    from sagacity.ports.store import (
+        Append,
+        InboxCommand,
+        NewSaga,
+        Order,
+        SagaQuery,
+        SagaStatus,
+    )
 
 
 class _Saga:
@@ -56,6 +67,7 @@ class _Saga:
         "name",
         "owner",
         "params",
+        "priority",
         "records",
         "sequence",
         "summary",
@@ -71,6 +83,7 @@ class _Saga:
         # A copy: the store's truth must not change with the caller's dict.
         self.labels: Final[Mapping[str, str]] = dict(new.labels) if new.labels else _NO_LABELS
         self.created_ms: Final = new.created_ms
+        self.priority: Final = new.priority
         self.updated_ms = new.created_ms
         self.owner = new.owner
         self.epoch = new.epoch
@@ -91,6 +104,7 @@ class _Saga:
             epoch=self.epoch,
             created_ms=self.created_ms,
             updated_ms=self.updated_ms,
+            priority=self.priority,
         )
 
 
@@ -164,13 +178,14 @@ class MemoryStore:
             self._coordinator = ""
             self._turn.release()
 
-    async def has_coordinator(self) -> bool:
+    async def renew(self) -> None:
         self._check_open()
-        return self._turn.locked()
+        if not self._turn.locked():
+            raise NotOwner("there is no coordinator")
 
-    async def coordinator_epoch(self) -> int | None:
+    async def coordinators(self) -> Sequence[Coordinator]:
         self._check_open()
-        return self._epoch if self._turn.locked() else None
+        return (Coordinator(self._coordinator, self._epoch),) if self._turn.locked() else ()
 
     async def create(self, saga: NewSaga) -> SagaHead | None:
         self._check_open()
@@ -216,14 +231,21 @@ class MemoryStore:
         self._changes.note()
 
     async def adopt(
-        self, owner: str, epoch: int, *, ids: Sequence[UUID] | None = None, limit: int = MAX_PAGE
+        self,
+        owner: str,
+        epoch: int,
+        *,
+        ids: Sequence[UUID] | None = None,
+        states: frozenset[SagaStatus] = DRIVEN,
+        unfit: Sequence[str] = (),
+        limit: int = MAX_PAGE,
     ) -> Sequence[SagaHead]:
         self._check_open()
-        check_limit(limit)
+        check_adoption(states, unfit, limit)
         if epoch != self._epoch:
             raise NotOwner(f"epoch {epoch} is not the coordinator's, which is {self._epoch}")
         if ids is None:
-            adopted = self._adopt_driven(epoch, limit)
+            adopted = self._adopt_driven(epoch, states, frozenset(unfit), limit)
         else:
             check_ids(ids)
             adopted = self._adopt_these(ids)
@@ -233,6 +255,11 @@ class MemoryStore:
         if adopted:
             self._changes.note()
         return [saga.head() for saga in adopted]
+
+    async def disown(self, owner: str, ids: Sequence[UUID]) -> None:
+        del owner
+        self._check_open()
+        check_ids(ids)
 
     async def read(self, saga_id: UUID) -> StoredSaga:
         self._check_open()
@@ -285,7 +312,10 @@ class MemoryStore:
         self._changes.note_now()
         return True
 
-    async def take(self, *, limit: int = MAX_PAGE) -> Sequence[InboxCommand]:
+    async def take(
+        self, *, owner: str | None = None, limit: int = MAX_PAGE
+    ) -> Sequence[InboxCommand]:
+        del owner  # there is no other coordinator
         self._check_open()
         check_limit(limit)
         return list(islice(self._inbox.values(), limit))
@@ -341,6 +371,11 @@ class MemoryStore:
         self._check_open()
         return count
 
+    async def wait_for_end(self, saga_id: UUID, timeout_seconds: float) -> None:
+        del saga_id
+        self._check_open()
+        await self._changes.wait(self._changes.count, timeout_seconds)
+
     def _check_open(self) -> None:
         if not self._is_open:
             raise StoreError("this store is not open")
@@ -356,17 +391,17 @@ class MemoryStore:
         if written.summary.state in DRIVEN:
             self._adoptable.add(key)
 
-    def _adopt_driven(self, epoch: int, limit: int) -> Sequence[_Saga]:
+    def _adopt_driven(
+        self, epoch: int, states: frozenset[SagaStatus], unfit: frozenset[str], limit: int
+    ) -> Sequence[_Saga]:
         found: _Sagas = []
-        for key in sorted(self._adoptable):
+        for key in list(self._adoptable):
             saga = self._sagas.get(key)
             if saga is None or saga.epoch >= epoch or saga.summary.state not in DRIVEN:
                 self._adoptable.discard(key)
-            else:
+            elif saga.summary.state in states and saga.definition.fingerprint not in unfit:
                 found.append(saga)
-                if len(found) == limit:
-                    break
-        return found
+        return nsmallest(limit, found, key=_rank)
 
     def _adopt_these(self, ids: Iterable[UUID]) -> Sequence[_Saga]:
         known = [self._sagas.get(key) for key in sorted({saga_id.int for saga_id in ids})]
@@ -383,6 +418,10 @@ class MemoryStore:
         uses.count -= 1
         if not uses.count:
             del self._definitions[saga.definition.fingerprint]
+
+
+def _rank(saga: _Saga) -> tuple[int, int]:
+    return saga.created_ms - saga.priority * PRIORITY_MS, saga.id.int
 
 
 def _matches(saga: _Saga, query: SagaQuery) -> bool:

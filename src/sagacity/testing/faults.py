@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
 from sagacity.errors import StoreError
-from sagacity.ports.store import MAX_PAGE
+from sagacity.ports.store import DRIVEN, MAX_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
     from sagacity.ports.store import (
         Append,
+        Coordinator,
         InboxCommand,
         NewSaga,
         Order,
         SagaHead,
         SagaQuery,
+        SagaStatus,
         SagaStore,
         StoredSaga,
     )
@@ -177,13 +179,13 @@ class FaultyStore:
         """Be its coordinator no more."""
         await self._call("release", self.inner.release)
 
-    async def has_coordinator(self) -> bool:
-        """Ask whether it has one."""
-        return await self._call("has_coordinator", self.inner.has_coordinator)
+    async def renew(self) -> float | None:
+        """Go on being a coordinator of it."""
+        return await self._call("renew", self.inner.renew)
 
-    async def coordinator_epoch(self) -> int | None:
-        """Ask for the epoch of the one that it has."""
-        return await self._call("coordinator_epoch", self.inner.coordinator_epoch)
+    async def coordinators(self) -> Sequence[Coordinator]:
+        """Ask for those that it has."""
+        return await self._call("coordinators", self.inner.coordinators)
 
     async def create(self, saga: NewSaga) -> SagaHead | None:
         """Create a saga there."""
@@ -194,12 +196,26 @@ class FaultyStore:
         await self._call("append", lambda: self.inner.append(append), append.saga_id)
 
     async def adopt(
-        self, owner: str, epoch: int, *, ids: Sequence[UUID] | None = None, limit: int = MAX_PAGE
+        self,
+        owner: str,
+        epoch: int,
+        *,
+        ids: Sequence[UUID] | None = None,
+        states: frozenset[SagaStatus] = DRIVEN,
+        unfit: Sequence[str] = (),
+        limit: int = MAX_PAGE,
     ) -> Sequence[SagaHead]:
         """Take over sagas there."""
         return await self._call(
-            "adopt", lambda: self.inner.adopt(owner, epoch, ids=ids, limit=limit)
+            "adopt",
+            lambda: self.inner.adopt(
+                owner, epoch, ids=ids, states=states, unfit=unfit, limit=limit
+            ),
         )
+
+    async def disown(self, owner: str, ids: Sequence[UUID]) -> None:
+        """Own sagas there no more."""
+        await self._call("disown", lambda: self.inner.disown(owner, ids))
 
     async def read(self, saga_id: UUID) -> StoredSaga:
         """Read a saga there."""
@@ -217,9 +233,11 @@ class FaultyStore:
         """Send a command there."""
         return await self._call("send", lambda: self.inner.send(command), command.saga_id)
 
-    async def take(self, *, limit: int = MAX_PAGE) -> Sequence[InboxCommand]:
+    async def take(
+        self, *, owner: str | None = None, limit: int = MAX_PAGE
+    ) -> Sequence[InboxCommand]:
         """Take commands from there."""
-        return await self._call("take", lambda: self.inner.take(limit=limit))
+        return await self._call("take", lambda: self.inner.take(owner=owner, limit=limit))
 
     async def done(self, request_ids: Sequence[UUID]) -> None:
         """Mark commands as done there."""
@@ -245,4 +263,10 @@ class FaultyStore:
         """Wait for a change there."""
         return await self._call(
             "wait_for_change", lambda: self.inner.wait_for_change(seen, timeout_seconds)
+        )
+
+    async def wait_for_end(self, saga_id: UUID, timeout_seconds: float) -> None:
+        """Wait for the end of a saga there."""
+        await self._call(
+            "wait_for_end", lambda: self.inner.wait_for_end(saga_id, timeout_seconds), saga_id
         )

@@ -62,6 +62,11 @@ class CoordinatorLock:
         self._file = file
         return True
 
+    @property
+    def is_mine(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._file is not None
+
     def is_held(self) -> bool:
         """Whether this or another object holds the lock.
 

@@ -7,11 +7,12 @@ transaction, and the refusal of one leaves the others whole.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from sagacity.errors import NotOwner, StoreCorrupt, StoreError
-from sagacity.ports.store import MAX_ORDERS
+from sagacity.ports.store import MAX_ORDERS, PRIORITY_MS
 from sagacity.stores.sqlite import reads
 from sagacity.stores.sqlite.files import QUERIES
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sagacity.core.definition import Definition
-    from sagacity.ports.store import Order, SagaHead
+    from sagacity.ports.store import Order, SagaHead, SagaStatus
 
 
 def insert_definition(connection: sqlite3.Connection, definition: Definition) -> None:
@@ -42,9 +43,11 @@ def adopt(
     owner: str,
     epoch: int,
     ids: Sequence[UUID] | None,
-    limit: int,
+    which: tuple[frozenset[SagaStatus], Sequence[str], int],
 ) -> Sequence[SagaHead]:
     """Take over sagas and return their heads, those that can be read.
+
+    Without `ids`: in these states, not of these definitions, and at most so many.
 
     A damaged one is adopted too, because each page would begin with it otherwise; who
     reads it learns.
@@ -57,12 +60,21 @@ def adopt(
         raise NotOwner(f"epoch {epoch} is not the coordinator's, which is {current}")
     connection.execute(QUERIES["forget_chosen"])
     if ids is None:
-        connection.execute(QUERIES["choose_adoptable"], (epoch, limit))
+        states, unfit, limit = which
+        connection.execute(
+            QUERIES["choose_adoptable"],
+            (epoch, json.dumps(sorted(states)), json.dumps([*unfit]), PRIORITY_MS, limit),
+        )
     else:
         _choose(connection, ids)
         connection.execute(QUERIES["forget_final"])
     connection.execute(QUERIES["adopt_chosen"], (owner, epoch))
-    return reads.chosen_heads(connection)
+    heads = reads.chosen_heads(connection)
+    return heads if ids is not None else sorted(heads, key=_rank)
+
+
+def _rank(head: SagaHead) -> tuple[int, UUID]:
+    return head.rank_ms, head.id
 
 
 def finish_commands(connection: sqlite3.Connection, request_ids: Sequence[UUID]) -> None:

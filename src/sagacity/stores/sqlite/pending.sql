@@ -13,7 +13,8 @@ CREATE TEMP VIEW pending AS
 SELECT NULL AS kind, NULL AS saga, NULL AS epoch, NULL AS sequence, NULL AS events,
     NULL AS state, NULL AS direction, NULL AS at_ms, NULL AS record, NULL AS checksum,
     NULL AS name, NULL AS owner, NULL AS fingerprint, NULL AS constants, NULL AS params,
-    NULL AS labels, NULL AS saga_checksum, NULL AS request, NULL AS max_inbox;
+    NULL AS labels, NULL AS saga_checksum, NULL AS request, NULL AS max_inbox,
+    NULL AS priority;
 
 -- The fence is the condition of the insert. It is enough because SQLite lets one write
 -- at a time: who may insert has the lock, and nobody changes the head before the end.
@@ -48,9 +49,11 @@ END;
 -- Refused when the id is in use, and when somebody deleted the definition meanwhile.
 CREATE TEMP TRIGGER apply_create INSTEAD OF INSERT ON pending WHEN NEW.kind = 'create'
 BEGIN
-    INSERT INTO saga (id, name, definition, constants, params, labels, created_ms, checksum)
+    INSERT INTO saga (
+        id, name, definition, constants, params, labels, created_ms, checksum, priority
+    )
     SELECT NEW.saga, NEW.name, key, NEW.constants, NEW.params, NEW.labels, NEW.at_ms,
-        NEW.saga_checksum
+        NEW.saga_checksum, NEW.priority
     FROM definition WHERE fingerprint = NEW.fingerprint
     ON CONFLICT DO NOTHING;
     SELECT RAISE(ABORT, 'not new') WHERE changes() = 0;

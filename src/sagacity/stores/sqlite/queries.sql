@@ -88,12 +88,16 @@ SELECT epoch, owner FROM coordinator;
 UPDATE coordinator SET epoch = epoch + 1, owner = ?;
 
 -- name: choose_adoptable
--- Sagas in a state that a coordinator drives, left by an earlier one or by nobody. The
--- last condition says what follows from the first, so that the partial index can serve.
-INSERT INTO chosen (saga) SELECT saga FROM head
-WHERE state IN ('queued', 'running', 'paused', 'waiting for code') AND epoch < ?
+-- Sagas in a state that a coordinator drives, left by an earlier one or by nobody. What
+-- is said twice of the state lets the partial index serve. LEFT JOIN: a damaged one too.
+INSERT INTO chosen (saga) SELECT head.saga FROM head
+LEFT JOIN saga ON saga.id = head.saga
+LEFT JOIN definition ON definition.key = saga.definition
+WHERE state IN ('queued', 'running', 'paused', 'waiting for code') AND epoch < ?1
     AND state <> 'succeeded'
-ORDER BY saga LIMIT ?;
+    AND state IN (SELECT value FROM json_each(?2))
+    AND ifnull(fingerprint, '') NOT IN (SELECT value FROM json_each(?3))
+ORDER BY saga.created_ms - saga.priority * ?4, head.saga LIMIT ?5;
 
 -- name: is_all_adopted
 -- Asked often, and nearly always true. Not true for another epoch than the coordinator's:

@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from sagacity.errors import NoSuchSaga, StoreCorrupt
-from sagacity.ports.store import SagaStatus
+from sagacity.ports.store import Coordinator, SagaStatus
 from sagacity.stores.sqlite.files import QUERIES
 from sagacity.stores.sqlite.rows import command_of, head_of, order_of, stored_of
 
@@ -97,16 +97,12 @@ def position(connection: sqlite3.Connection, saga_id: UUID) -> tuple[int, int]:
     return row
 
 
-def coordinator(connection: sqlite3.Connection) -> str:
-    """Return the name of the last coordinator."""
+def coordinator(connection: sqlite3.Connection) -> Coordinator:
+    """Return the last coordinator."""
     row = connection.execute(QUERIES["coordinator"]).fetchone()
-    return "" if row is None else str(row[1], "utf-8", "replace")
-
-
-def coordinator_epoch(connection: sqlite3.Connection) -> int:
-    """Return the epoch of the last coordinator."""
-    row = connection.execute(QUERIES["coordinator"]).fetchone()
-    return 0 if row is None else row[0]
+    if row is None:
+        return Coordinator("", 0)
+    return Coordinator(str(row[1], "utf-8", "replace"), row[0])
 
 
 def is_all_adopted(connection: sqlite3.Connection, epoch: int) -> bool:

@@ -3,7 +3,7 @@
 A row that this store cannot have written is `StoreCorrupt`, and the text names it. The
 checksums: a record's goes over the record, and is seeded with the saga and the sequence,
 so that a record in another's place is noticed; that of a saga goes over name, labels,
-constants and params.
+constants, params and priority.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = "Sequence[Any]"
 
-WIDTH: Final = 19
+WIDTH: Final = 20
 """The columns of `pending`. Some of their places:"""
 AT_MS: Final = 7
 NAME: Final = 10
 PARAMS: Final = 14
 REQUEST: Final = 17
+MAX_INBOX_PLACE: Final = 18
 UNUSED: Final = 0
 """In columns that a kind of write does not use, and in rows that fill up a batch. Not None:
 sqlite3 takes a slow way for whatever is not exactly an int, float, str or bytearray."""
@@ -101,9 +102,10 @@ def write_of_create(saga: NewSaga) -> Write:
             str(saga.constants, "utf-8"),
             str(saga.params, "utf-8"),
             str(labels, "utf-8"),
-            saga_checksum(saga.name.encode(), labels, saga.constants, saga.params),
+            saga_checksum(saga.name.encode(), labels, saga.constants, saga.params, saga.priority),
             UNUSED,
             UNUSED,
+            saga.priority,
         ),
         len(saga.record) + len(saga.constants) + len(saga.params) + len(labels),
     )
@@ -116,7 +118,7 @@ def write_of_command(command: InboxCommand) -> Write:
     row[AT_MS] = command.sent_ms
     row[NAME] = command.verb
     row[PARAMS] = str(command.arguments, "utf-8")
-    row[REQUEST:] = command.request_id.bytes, MAX_INBOX
+    row[REQUEST : MAX_INBOX_PLACE + 1] = command.request_id.bytes, MAX_INBOX
     return Write(tuple(row), len(command.arguments))
 
 
@@ -125,9 +127,10 @@ def record_checksum(saga_id: UUID, first_sequence: int, record: Json) -> int:
     return crc32(record, (saga_id.int ^ first_sequence) & 0xFFFFFFFF)
 
 
-def saga_checksum(name: bytes, labels: Json, constants: Json, params: Json) -> int:
+def saga_checksum(name: bytes, labels: Json, constants: Json, params: Json, priority: int) -> int:
     """Return the checksum of what never changes of a saga."""
-    return crc32(params, crc32(constants, crc32(labels, crc32(name))))
+    checksum = crc32(params, crc32(constants, crc32(labels, crc32(name))))
+    return crc32(b"%d" % priority, checksum) if priority else checksum
 
 
 def head_of(row: Row) -> SagaHead:
@@ -137,7 +140,7 @@ def head_of(row: Row) -> SagaHead:
         StoreCorrupt: naming the saga.
     """
     saga, name, fingerprint, labels, state, direction, sequence, *rest = row
-    owner, epoch, created_ms, updated_ms = rest
+    owner, epoch, created_ms, updated_ms, priority = rest
     saga_id = UUID(hex=saga)
     for part, what in ((name, "row"), (fingerprint, "definition"), (sequence, "log")):
         if part is None:
@@ -155,6 +158,7 @@ def head_of(row: Row) -> SagaHead:
             epoch=epoch,
             created_ms=created_ms,
             updated_ms=updated_ms,
+            priority=priority,
         )
     except ValueError as error:
         raise StoreCorrupt(f"the head of saga {saga_id} is damaged: {error}") from error
@@ -170,8 +174,11 @@ def stored_of(head: SagaHead, body: Row, records: Sequence[Row]) -> StoredSaga:
     if crc32(document) != document_checksum:
         raise StoreCorrupt(f"the definition of saga {head.id} is damaged: {head.fingerprint}")
     labels = _labels_text(head.labels)
-    if saga_checksum(head.name.encode(), labels, constants, params) != checksum:
-        raise StoreCorrupt(f"saga {head.id} is damaged: its name, labels, constants or params")
+    own = saga_checksum(head.name.encode(), labels, constants, params, head.priority)
+    if own != checksum:
+        raise StoreCorrupt(
+            f"saga {head.id} is damaged: its name, labels, constants, params or priority"
+        )
     for first, record, each_checksum in records:
         if record_checksum(head.id, first, record) != each_checksum:
             raise StoreCorrupt(f"saga {head.id} is damaged: its record at sequence {first}")

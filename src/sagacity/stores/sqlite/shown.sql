@@ -10,7 +10,7 @@ SELECT head.saga AS saga, head.state AS state, head.direction AS direction,
     json_array(
         hex(head.saga), saga.name, definition.fingerprint, saga.labels, head.state,
         head.direction, newest.last_sequence, head.owner, head.epoch, saga.created_ms,
-        max(head.updated_ms, newest.written_ms)
+        max(head.updated_ms, newest.written_ms), saga.priority
     ) AS row
 FROM head
 LEFT JOIN saga ON saga.id = head.saga

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sagacity.errors import NoSuchSaga, NotOwner, StoreBusy, StoreError
-from sagacity.ports.store import MAX_INBOX, MAX_PAGE
+from sagacity.ports.store import DRIVEN, MAX_INBOX, MAX_PAGE
 from sagacity.stores._changes import Changes
 from sagacity.stores._limits import (
+    check_adoption,
     check_append,
     check_command,
     check_ids,
@@ -43,11 +44,13 @@ if TYPE_CHECKING:
 
     from sagacity.ports.store import (
         Append,
+        Coordinator,
         InboxCommand,
         NewSaga,
         Order,
         SagaHead,
         SagaQuery,
+        SagaStatus,
         StoredSaga,
     )
 
@@ -115,7 +118,7 @@ class SqliteStore:
             # Not held by a coordinator: somebody looked just now, or it has just ended.
             if not wait and self._lock.is_held():
                 holder = await opened.readers.read(reads.coordinator)
-                raise StoreBusy(f'{self._path}: coordinator "{holder}" drives this store')
+                raise StoreBusy(f'{self._path}: coordinator "{holder.owner}" drives this store')
             await asyncio.sleep(TURN_SECONDS)
             opened = self._now_open()
         try:
@@ -127,13 +130,14 @@ class SqliteStore:
     async def release(self) -> None:
         self._lock.release()
 
-    async def has_coordinator(self) -> bool:
+    async def renew(self) -> None:
         self._now_open()
-        return self._lock.is_held()
+        if not self._lock.is_mine:
+            raise NotOwner(f"{self._path}: this is not the coordinator")
 
-    async def coordinator_epoch(self) -> int | None:
+    async def coordinators(self) -> Sequence[Coordinator]:
         readers = self._now_open().readers
-        return await readers.read(reads.coordinator_epoch) if self._lock.is_held() else None
+        return (await readers.read(reads.coordinator),) if self._lock.is_held() else ()
 
     async def create(self, saga: NewSaga) -> SagaHead | None:
         opened = self._now_open()
@@ -175,18 +179,31 @@ class SqliteStore:
         self._changes.note()
 
     async def adopt(
-        self, owner: str, epoch: int, *, ids: Sequence[UUID] | None = None, limit: int = MAX_PAGE
+        self,
+        owner: str,
+        epoch: int,
+        *,
+        ids: Sequence[UUID] | None = None,
+        states: frozenset[SagaStatus] = DRIVEN,
+        unfit: Sequence[str] = (),
+        limit: int = MAX_PAGE,
     ) -> Sequence[SagaHead]:
         opened = self._now_open()
-        check_limit(limit)
+        check_adoption(states, unfit, limit)
         if ids is not None:
             check_ids(ids)
         elif await opened.readers.read(reads.is_all_adopted, epoch):
             # Asked for often; this spares a transaction each time.
             return ()
-        adopted = await opened.writer.transact(operations.adopt, owner, epoch, ids, limit)
+        which = states, unfit, limit
+        adopted = await opened.writer.transact(operations.adopt, owner, epoch, ids, which)
         self._changes.note()
         return adopted
+
+    async def disown(self, owner: str, ids: Sequence[UUID]) -> None:
+        del owner
+        self._now_open()
+        check_ids(ids)
 
     async def read(self, saga_id: UUID) -> StoredSaga:
         return await self._now_open().readers.read(reads.saga, saga_id)
@@ -215,7 +232,10 @@ class SqliteStore:
                 self._changes.note_now()
                 return verdict is Verdict.ACCEPTED
 
-    async def take(self, *, limit: int = MAX_PAGE) -> Sequence[InboxCommand]:
+    async def take(
+        self, *, owner: str | None = None, limit: int = MAX_PAGE
+    ) -> Sequence[InboxCommand]:
+        del owner  # there is no other coordinator
         check_limit(limit)
         return await self._now_open().readers.read(reads.waiting_commands, limit)
 
@@ -257,6 +277,10 @@ class SqliteStore:
             self._now_open()
             if mark != seen or left_seconds <= POLL_SECONDS:
                 return mark
+
+    async def wait_for_end(self, saga_id: UUID, timeout_seconds: float) -> None:
+        del saga_id
+        await self.wait_for_change(self._changes.count, timeout_seconds)
 
     def _now_open(self) -> _Opened:
         if self._opened is None:

@@ -52,6 +52,8 @@ def new_saga(
     record: bytes = b'["created"]',
     owner: str = "",
     epoch: int = 0,
+    priority: int = 0,
+    created_ms: int | None = None,
 ) -> NewSaga:
     return NewSaga(
         id=saga_id(number),
@@ -63,9 +65,10 @@ def new_saga(
         record=record,
         event_count=1,
         summary=summary,
-        created_ms=1_000 + number,
+        created_ms=1_000 + number if created_ms is None else created_ms,
         owner=owner,
         epoch=epoch,
+        priority=priority,
     )
 
 

@@ -1,0 +1,52 @@
+"""Waits for the end of a saga that is driven elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from sagacity.engine.summaries import ending_of_stored
+from sagacity.engine.tasks import TaskSet
+from sagacity.errors import StoreError
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sagacity.engine.definitions import Definitions
+    from sagacity.engine.handle import Ending
+    from sagacity.ports.store import SagaStore
+
+LONGEST_WAIT_SECONDS: Final = 30.0
+"""Then it is looked at again, whatever the store has told."""
+TROUBLE_SECONDS: Final = 1.0
+
+
+async def next_look(
+    store: SagaStore,
+    definitions: Definitions,
+    saga_id: UUID,
+    heard: asyncio.Future[Ending] | None = None,
+) -> Ending | None:
+    """Return how the saga has ended, or None once it may have; `heard` ends the wait as well.
+
+    Raises:
+        NoSuchSaga: it does not exist.
+    """
+    tasks = TaskSet()
+    told = tasks.spawn(_until_told(store, saga_id))
+    try:
+        await asyncio.sleep(0)  # it listens from before we look
+        ending = ending_of_stored(await store.read(saga_id), definitions)
+        if ending is None:
+            either = (told,) if heard is None else (told, heard)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        return ending
+    finally:
+        await tasks.stop(TROUBLE_SECONDS)
+
+
+async def _until_told(store: SagaStore, saga_id: UUID) -> None:
+    try:
+        await store.wait_for_end(saga_id, LONGEST_WAIT_SECONDS)
+    except StoreError:
+        await asyncio.sleep(TROUBLE_SECONDS)  # whoever looks next is told
