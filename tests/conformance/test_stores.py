@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import pytest
 from sagacity.ports.store import MAX_PAGE, InboxCommand, SagaStore
 from sagacity.stores.encoded import EncodedStore
 from sagacity.stores.memory import MemoryStore
+from sagacity.stores.postgres import PostgresStore
 from sagacity.stores.sqlite import SqliteStore
 from sagacity.testing import BrokenPromise, check_store
 from sagacity.testing.conformance import PROMISES, Promise, check_promise
@@ -18,12 +20,22 @@ from tests.stores.codecs import KeyedCodec
 MakeStore = Callable[[], AbstractAsyncContextManager[SagaStore]]
 
 
-@pytest.fixture(params=["memory", "sqlite", "encoded memory", "encoded sqlite"])
+@pytest.fixture(
+    params=["memory", "sqlite", "encoded memory", "encoded sqlite", "postgres", "encoded postgres"]
+)
 def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> MakeStore:
+    make_plain: Callable[[], SagaStore]
+    match request.param.split()[-1]:
+        case "memory":
+            make_plain = MemoryStore
+        case "sqlite":
+            make_plain = partial(SqliteStore, tmp_path / "sagas.db")
+        case _:
+            make_plain = partial(PostgresStore, request.getfixturevalue("postgres_url"))
+
     @asynccontextmanager
     async def make() -> AsyncGenerator[SagaStore]:
-        memory = request.param.endswith("memory")
-        store: SagaStore = MemoryStore() if memory else SqliteStore(tmp_path / "sagas.db")
+        store = make_plain()
         yield EncodedStore(store, KeyedCodec("key 1")) if "encoded" in request.param else store
 
     return make

@@ -1,7 +1,11 @@
-"""From a URL to a store: `memory://`, `sqlite:///relative.db`, `sqlite:////absolute/path.db`."""
+"""From a URL to a store: `memory://`, `sqlite:///relative.db`, `postgresql://host/database`.
+
+A URL may hold a password: texts have only its beginning, unless it names a file.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -16,7 +20,11 @@ if TYPE_CHECKING:
     from sagacity.ports.codec import Codecs
     from sagacity.ports.store import SagaStore
 
-FORMS: Final = "memory://, sqlite:///relative/path.db or sqlite:////absolute/path.db"
+FORMS: Final = (
+    "memory://, sqlite:///relative/path.db, sqlite:////absolute/path.db or "
+    "postgresql://user@host/database"
+)
+POSTGRES: Final = frozenset({"postgresql", "postgres"})
 
 
 def open_store(url: str, *, codec: Codecs | None = None) -> SagaStore:
@@ -37,6 +45,11 @@ def _store(url: str) -> SagaStore:
         parts = urlsplit(url)
     except ValueError as error:
         raise ValueError(f"{url!r} is not a URL ({error}): use {FORMS}") from None
+    if parts.scheme in POSTGRES:
+        return _postgres(url)
+    if "@" in parts.netloc:
+        # Perhaps a mistyped server, with a password.
+        raise ValueError(f"no store of kind {parts.scheme!r}: use {FORMS}")
     if parts.query or parts.fragment:
         raise ValueError(f"{url!r}: a store takes no options; in a path write %3F for ?, %23 for #")
     match parts.scheme:
@@ -50,6 +63,20 @@ def _store(url: str) -> SagaStore:
             raise ValueError(f"{url!r} is not a URL; for a file write sqlite:///{url}")
         case _:
             raise ValueError(f"{url!r}: no store of kind {parts.scheme!r}: use {FORMS}")
+
+
+def _postgres(url: str) -> SagaStore:
+    try:
+        # Not at the top: the driver is not everybody's.
+        package = import_module("sagacity.stores.postgres")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("sagacity"):
+            raise
+        raise ValueError(
+            f"a store in PostgreSQL needs {error.name}: pip install 'sagacity[postgres]'"
+        ) from error
+    store: SagaStore = package.PostgresStore(url)
+    return store
 
 
 def _path(url: str, parts: SplitResult) -> Path:

@@ -117,6 +117,12 @@ async def create_many(store: SagaStore, *sagas: NewSaga) -> None:
     equal(results, [None] * len(sagas), "what create returns for new ids")
 
 
+async def has_one_coordinator(store: SagaStore) -> bool:
+    """Whether the store takes one coordinator at a time, and none with a lease; one is made."""
+    await store.acquire("the one who asks", wait=False)
+    return await store.renew() is None
+
+
 async def state_of(store: SagaStore, number: int = 1) -> Any:
     """Return all that the store knows of a saga, to see whether anything changed."""
     return await store.read(saga_id(number))

@@ -1,0 +1,185 @@
+"""Many writes in one statement, and what comes of each.
+
+Creates, appends and commands each have one statement, which takes a column as an array:
+one round trip and one commit for all. A write that is refused is one saga's trouble; the
+others are written. `settle` is the statement alone, on whatever connection it is given:
+within a transaction of somebody else's it is a part of that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from sagacity.ports.store import FINAL, MAX_INBOX, PRIORITY_MS, SagaStatus
+from sagacity.stores.postgres.rows import labels_text, record_checksum, saga_checksum
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from sagacity.ports.store import Append, InboxCommand, NewSaga
+    from sagacity.stores.postgres.pool import Try
+
+ENDED: Final = FINAL | {SagaStatus.STUCK}
+"""States for which somebody may wait."""
+MAX_PAYLOAD_BYTES: Final = 7_900
+"""Of one notification; the server takes 8,000."""
+
+
+class Kind(StrEnum):
+    """Of writes; each is the name of its query."""
+
+    APPEND = "append"
+    CREATE = "create"
+    SEND = "send"
+
+
+class Verdict(StrEnum):
+    """What comes of a write."""
+
+    ACCEPTED = "accepted"
+    NOT_CURRENT = "not current"
+    NOT_NEW = "not new"
+    NO_DEFINITION = "no definition"
+    NO_SUCH_SAGA = "no such saga"
+    SENT_BEFORE = "sent before"
+    INBOX_FULL = "inbox full"
+
+
+@dataclass(slots=True)
+class Write:
+    """A row of a batch. No two of one batch have the same `key`."""
+
+    kind: Kind
+    key: UUID
+    row: tuple[Any, ...]
+    size_bytes: int
+    ends: bool = False
+    """Whether somebody may wait for what it brings about."""
+    wakes: bool = False
+    """Whether some coordinator has to act on it."""
+    in_doubt: bool = field(default=False)
+    """Whether an earlier try of it may have had its effect."""
+
+
+Batch: TypeAlias = "Sequence[Write]"
+
+
+def write_of_append(append: Append) -> Write:
+    """Return what an append writes."""
+    saga_id, sequence, record = append.saga_id, append.expected_sequence, append.record
+    summary = append.summary
+    return Write(
+        Kind.APPEND,
+        saga_id,
+        (
+            saga_id,
+            append.epoch,
+            sequence,
+            append.event_count,
+            summary.state,
+            summary.direction,
+            append.updated_ms,
+            record_checksum(saga_id, sequence + 1, record),
+            record,
+        ),
+        len(record),
+        ends=summary.state in ENDED,
+    )
+
+
+def write_of_create(saga: NewSaga, definition: int) -> Write:
+    """Return what a create writes; `definition` is the key of the saga's definition."""
+    labels = labels_text(saga.labels)
+    return Write(
+        Kind.CREATE,
+        saga.id,
+        (
+            saga.id,
+            definition,
+            saga.created_ms,
+            saga.priority,
+            saga_checksum(labels, saga.constants, saga.params),
+            labels,
+            saga.constants,
+            saga.params,
+            saga.epoch,
+            saga.event_count,
+            saga.summary.state,
+            saga.summary.direction,
+            saga.owner,
+            record_checksum(saga.id, 1, saga.record),
+            saga.record,
+            saga.created_ms - saga.priority * PRIORITY_MS,
+        ),
+        len(saga.record) + len(saga.constants) + len(saga.params) + len(labels),
+        ends=saga.summary.state in ENDED,
+        wakes=not saga.owner,
+    )
+
+
+def write_of_command(command: InboxCommand) -> Write:
+    """Return what a command writes."""
+    row = (
+        command.request_id,
+        command.saga_id,
+        command.verb,
+        command.arguments,
+        command.sent_ms,
+    )
+    return Write(Kind.SEND, command.request_id, row, len(command.arguments), wakes=True)
+
+
+async def settle(begun: Try, batch: Batch, channel: str) -> Sequence[Verdict]:
+    """Write all of one kind and return what came of each, in the same order."""
+    kind = batch[0].kind
+    columns: list[Any] = [list(column) for column in zip(*[w.row for w in batch], strict=True)]
+    if kind is Kind.SEND:
+        columns.append(MAX_INBOX)
+    rows = await begun.rows(kind, *columns, channel, told(batch))
+    if kind is Kind.SEND:
+        verdicts = {row[0]: _verdict_of_send(row) for row in rows}
+        return [verdicts[write.key] for write in batch]
+    refused = Verdict.NOT_CURRENT if kind is Kind.APPEND else Verdict.NOT_NEW
+    if len(rows) == len(batch):
+        return [Verdict.ACCEPTED] * len(batch)
+    accepted = {row[0] for row in rows}
+    return [Verdict.ACCEPTED if write.key in accepted else refused for write in batch]
+
+
+def told(batch: Batch) -> Sequence[str]:
+    """Return the notifications that go with a batch: of what ended, or an empty one."""
+    ended = [write.key.hex for write in batch if write.ends]
+    step = MAX_PAYLOAD_BYTES // 33
+    payloads = [",".join(ended[at : at + step]) for at in range(0, len(ended), step)]
+    if any(write.wakes for write in batch):
+        payloads.append("")
+    return payloads
+
+
+def _verdict_of_send(row: Sequence[Any]) -> Verdict:
+    _, sent, known, there_before, *_ = row
+    if sent:
+        return Verdict.ACCEPTED
+    if there_before:
+        return Verdict.SENT_BEFORE
+    return Verdict.INBOX_FULL if known else Verdict.NO_SUCH_SAGA
+
+
+async def has_landed(begun: Try, write: Write) -> bool:
+    """Whether a write of unknown outcome that is refused now was ours, and is in."""
+    match write.kind:
+        case Kind.SEND:
+            # Refused as sent before: by this very request.
+            return True
+        case Kind.CREATE:
+            found = await begun.value("record_at", write.key, 1)
+            return bool(found == write.row[14])
+        case Kind.APPEND:
+            _, epoch, sequence, events, state, _, at_ms, _, record = write.row
+            if events:
+                return bool(await begun.value("record_at", write.key, sequence + 1) == record)
+            row = await begun.rows("summary_of", write.key)
+            return bool(row and tuple(row[0]) == (epoch, sequence, state, at_ms))
