@@ -41,6 +41,7 @@ from sagacity.errors import (
     StoreError,
     StoreFull,
     TraceError,
+    TransactionFailed,
     UndoFailed,
     ValueNotStorable,
 )
@@ -122,6 +123,7 @@ __all__ = [
     "Stuck",
     "Succeeded",
     "TraceError",
+    "TransactionFailed",
     "UndoFailed",
     "Unwound",
     "ValueNotStorable",

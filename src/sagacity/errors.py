@@ -23,6 +23,7 @@
         |-- StoreBusy       another coordinator drives this store
         |-- StoreFull       no space; nothing was written, nothing acknowledged is lost
         |-- StoreCorrupt    the file or the rows are damaged
+        |-- TransactionFailed  the database took back an action's transaction, or has none
         |-- PayloadUnreadable  written with a codec that is not here
         |-- SchemaVersionError  written by a newer (or unknown) schema
         `-- NotOwner        fenced: somebody else owns the saga now, or its log has moved on
@@ -63,6 +64,7 @@ __all__ = [
     "StoreError",
     "StoreFull",
     "TraceError",
+    "TransactionFailed",
     "UndoFailed",
     "ValueNotStorable",
 ]
@@ -215,6 +217,10 @@ class StoreFull(StoreError):
 
 class StoreCorrupt(StoreError):
     """The file or one of its rows is damaged; the text names which."""
+
+
+class TransactionFailed(StoreError):
+    """A transaction of an action was not committed: nothing of it is there."""
 
 
 class PayloadUnreadable(StoreError):

@@ -94,6 +94,7 @@ class PlainAction:
     undo: Callable[..., Any] | None = None
     version: str = "1"
     atomic: bool = False
+    transaction: bool = False
     undoing: Undoing = Undoing.ANY
     limit: int | None = None
     limit_key: tuple[str | int, ...] | None = None

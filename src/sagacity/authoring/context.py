@@ -72,6 +72,10 @@ class Caller(Protocol):
         """Return what hears the heartbeats of an attempt; called by any thread."""
         ...
 
+    def connection(self, node: int) -> Any:
+        """Return the connection of the transaction that an attempt is; None: it is none."""
+        ...
+
 
 class Context(Generic[Deps]):
     """What an action or undo is told: `ctx: Context[Deps]`, the first parameter of each.
@@ -124,6 +128,21 @@ class Context(Generic[Deps]):
     def fencing_token(self) -> int:
         """Grows whenever the saga changes owner: a resource can refuse lower ones."""
         return self._caller.epoch
+
+    @property
+    def connection(self) -> Any:
+        """The database connection of an action with `transaction=True`, the transaction begun.
+
+        It is the driver's own (of psycopg: an `AsyncConnection`). Do not commit: that is
+        done with the record of this attempt.
+
+        Raises:
+            NoSuchInput: the action is no transaction.
+        """
+        connection = self._caller.connection(self._node)
+        if connection is None:
+            raise NoSuchInput("ctx.connection is for actions with transaction=True")
+        return connection
 
     @property
     def node_name(self) -> str:

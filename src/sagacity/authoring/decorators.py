@@ -31,6 +31,7 @@ class ActionDecorator:
     name: str | None
     version: str
     atomic: bool
+    transaction: bool
     read_only: bool
     no_undo: str | None
     limit: int | None
@@ -66,7 +67,8 @@ class ActionDecorator:
             name=function.__name__ if self.name is None else self.name,
             version=self.version,
             label=self.label,
-            atomic=self.atomic,
+            atomic=self.atomic or self.transaction,
+            transaction=self.transaction,
             read_only=self.read_only,
             no_undo=self.no_undo,
             limit=self.limit,
@@ -102,6 +104,7 @@ def action(
     name: str | None = None,
     version: str = "1",
     atomic: bool = False,
+    transaction: bool = False,
     read_only: bool = False,
     no_undo: Literal["harmless", "ask", "pivot"] | None = None,
     limit: int | None = None,
@@ -125,6 +128,7 @@ def action(
     name: str | None = None,
     version: str = "1",
     atomic: bool = False,
+    transaction: bool = False,
     read_only: bool = False,
     no_undo: str | None = None,
     limit: int | None = None,
@@ -146,6 +150,10 @@ def action(
     * `name`: the durable name, the function's if not given; `version`: of the code.
       A stored saga runs only with the same of both.
     * `atomic=True`: an exception from the function means that it had no effect.
+    * `transaction=True`: `ctx.connection` is one to the database of the store, in a
+      transaction; what the function does there and its record in the saga log become durable
+      together, exactly once, or not at all. So it is atomic; the same holds for its undo.
+      Both must be `async def`, and neither commits itself. Only on `postgresql://`.
     * `read_only=True`: it has no effect; `no_undo="harmless"`: its effect may stay;
       `no_undo="ask"`: unwinding stops there until a person has decided; `no_undo="pivot"`:
       the point of no return: once it has succeeded, nothing is undone any more. All others
@@ -191,6 +199,7 @@ def action(
         name=name,
         version=version,
         atomic=atomic,
+        transaction=transaction,
         read_only=read_only,
         no_undo=no_undo,
         limit=limit,

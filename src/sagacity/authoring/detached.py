@@ -48,11 +48,17 @@ class DetachedSaga:
     saga_id: UUID = SAGA_ID
     epoch: int = 1
     heard: DetachedPulse = field(default_factory=DetachedPulse)
+    connected: Any = None
 
     def pulse(self, node: int, attempt: int, *, undo: bool) -> DetachedPulse:
         """Return what keeps the heartbeats of all attempts."""
         del node, attempt, undo
         return self.heard
+
+    def connection(self, node: int) -> Any:
+        """Return what the test has given as the connection."""
+        del node
+        return self.connected
 
 
 class DetachedContext(Context[Any]):
@@ -89,6 +95,7 @@ def make_context(
     fencing_token: int = 1,
     now: datetime = NOW,
     last_heartbeat: Any = None,
+    connection: Any = None,
 ) -> DetachedContext:
     """Return a context of one attempt of a node called `node`.
 
@@ -98,6 +105,7 @@ def make_context(
     `now` is what `ctx.now()` gives, with a time zone. `ctx.uuid` and `ctx.random` give what
     they would in a saga of this id, for a node of this name. `last_heartbeat` is what the
     attempt before had told; what the action tells is in the context's `heartbeats`.
+    `connection` is what a transaction's `ctx.connection` gives.
 
     Raises:
         ValueNotStorable: a value cannot be an output or params.
@@ -124,7 +132,7 @@ def make_context(
         state.outputs[own] = ANY.encode(output)
     before = None if last_heartbeat is None else ANY.encode(last_heartbeat)
     return DetachedContext(
-        DetachedSaga(state, saga_id, fencing_token, DetachedPulse(before)),
+        DetachedSaga(state, saga_id, fencing_token, DetachedPulse(before), connection),
         own,
         deps=deps,
         attempt=attempt,

@@ -36,6 +36,7 @@ class ActionOptions:
     version: str
     label: str
     atomic: bool
+    transaction: bool
     read_only: bool
     no_undo: str | None
     limit: int | None
@@ -59,6 +60,7 @@ class TypedAction:
     name: str
     version: str
     atomic: bool
+    transaction: bool
     undoing: Undoing
     limit: int | None
     limit_key: FieldPath | None
@@ -171,6 +173,8 @@ def typed_action(
     undoing, contract_flaws, undo_flaws = _contract(options, undo)
     if options.isolation == PROCESS:
         contract_flaws += _isolation_flaws(function, options, declared)
+    if options.transaction and not (is_async(function) and (undo is None or not undo.blocks)):
+        contract_flaws.append(Flaw(_NO_THREAD.format(options.name)))
     if not 1 <= len(options.name) <= MAX_NAME_CHARS:
         contract_flaws.append(Flaw(f"an action's name has 1 to {MAX_NAME_CHARS} characters"))
     parameters = signature.parameters.values()
@@ -182,6 +186,7 @@ def typed_action(
         name=options.name,
         version=options.version,
         atomic=options.atomic,
+        transaction=options.transaction,
         undoing=undoing,
         limit=options.limit,
         limit_key=key,
@@ -250,6 +255,10 @@ _MEETS_NO_UNKNOWN: Final = (
     "the middle): let it take `output: X | None`, or, where the result may be None anyway, "
     "declare it with @action.undo(unknown=True); or say atomic=True if an exception from "
     "the action means that it had no effect"
+)
+_NO_THREAD: Final = (
+    'action "{}" is a transaction: it and its undo must be async def, for its connection is '
+    "not for other threads or processes"
 )
 _NO_UNDO: Final = {"ask": Undoing.ASK, "pivot": Undoing.PIVOT}
 

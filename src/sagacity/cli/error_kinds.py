@@ -35,6 +35,10 @@ ERROR_KINDS: Final[Mapping[type[BaseException], tuple[str, str]]] = MappingProxy
         errors.CoordinatorClosed: ("coordinator_closed", "the coordinator stops"),
         errors.StoreBusy: ("store_busy", "another coordinator drives the store"),
         errors.StoreFull: ("store_full", "no space is left"),
+        errors.TransactionFailed: (
+            "transaction_failed",
+            "the database took back an action's transaction",
+        ),
         errors.StoreCorrupt: ("store_corrupt", "the file of the store, or a row, is damaged"),
         errors.PayloadUnreadable: ("payload_unreadable", "written with a codec that is not here"),
         errors.SchemaVersionError: ("schema_version", "written by a newer schema"),

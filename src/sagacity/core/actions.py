@@ -53,6 +53,11 @@ class Action(Protocol):
         ...
 
     @property
+    def transaction(self) -> bool:
+        """Whether its effect and its record are one transaction of the store's database."""
+        ...
+
+    @property
     def undoing(self) -> Undoing:
         """What its undo can meet."""
         ...
@@ -198,6 +203,7 @@ class ActionFunc:
     process_deps: Callable[[], Any] | None = None
     isolated: bool = field(init=False)
     atomic: bool = field(init=False, default=True)
+    transaction: bool = field(init=False, default=False)
     undoing: Undoing = field(init=False)
     do_blocks: bool = field(init=False)
     undo_blocks: bool = field(init=False)

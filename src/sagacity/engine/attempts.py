@@ -29,6 +29,7 @@ from sagacity.core.events import (
     UndoFailed,
     UndoFinished,
 )
+from sagacity.core.planner import RunUndo
 from sagacity.core.values import encode, within
 from sagacity.engine.apart import Apart, Elsewhere, output_of
 from sagacity.engine.injection import INJECTED
@@ -43,11 +44,13 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sagacity.core.actions import Action
+    from sagacity.core.events import Event
     from sagacity.core.policies import GoneCheck, Retry
     from sagacity.core.state import SagaState
     from sagacity.core.values import Json
     from sagacity.engine.calling import Caller
     from sagacity.engine.clock import Clock
+    from sagacity.engine.flights import Call
     from sagacity.engine.heartbeats import Pulse
     from sagacity.engine.injection import Faults
 
@@ -94,6 +97,10 @@ class Trying(Protocol):
 
     def pulse(self, node: int, attempt: int, *, undo: bool) -> Pulse:
         """Return what hears the heartbeats of an attempt; called by any thread."""
+        ...
+
+    def connection(self, node: int) -> Any:
+        """Return the connection of the transaction that the attempt of `node` is."""
         ...
 
     def runs_in(self, task: asyncio.Task[Any] | None) -> bool:
@@ -188,7 +195,7 @@ class Attempts:
             if error.lingering is not None:
                 saga.lingers(node, error.lingering)
             trial = Trial(saga, node, action, context, began_ms)
-            return await self._failed(trial, error.kind, error, Effect.POSSIBLE)
+            return await self._failed(trial, error.kind, error, _effect_of(action))
         except BaseException as error:  # noqa: BLE001 - a border: user code may raise anything
             _pass_on_cancellation(error, saga, node)
             effect = Effect.NONE if action.atomic else Effect.POSSIBLE
@@ -203,7 +210,19 @@ class Attempts:
             return Succeeded(node, output)
         except BaseException as error:  # noqa: BLE001 - a border: serialisers are user code too
             trial = Trial(saga, node, action, context, began_ms)
-            return await self._failed(trial, ErrorKind.OUTPUT, error, Effect.POSSIBLE)
+            return await self._failed(trial, ErrorKind.OUTPUT, error, _effect_of(action))
+
+    async def not_committed(
+        self, saga: Trying, command: Call, action: Action, began_ms: int, error: Exception
+    ) -> Event:
+        """Return what came of an attempt whose transaction was taken back after it had ended."""
+        node, is_undo = command.node, type(command) is RunUndo
+        known = not is_undo or node in saga.state.outputs
+        context = Context(saga, node, self._deps, command.attempt, is_undo, known, began_ms)
+        trial = Trial(saga, node, action, context, began_ms)
+        if is_undo:
+            return await self._undo_failed(trial, ErrorKind.EXCEPTION, error)
+        return await self._failed(trial, ErrorKind.EXCEPTION, error, Effect.NONE)
 
     async def run_undo(
         self, saga: Trying, node: int, number: int, action: Action, began_ms: int
@@ -304,6 +323,11 @@ class Attempts:
     def _retry_at_ms(self, trial: Trial, policy: Retry, error: BaseException) -> int | None:
         state, now_ms = trial.saga.state, self._clock.now_ms()
         return retry_at_ms(state, trial.node, policy, error, now_ms=now_ms, chance=chance())
+
+
+def _effect_of(action: Action) -> Effect:
+    """Return what may be left of an attempt that did not come to its end."""
+    return Effect.NONE if action.transaction else Effect.POSSIBLE
 
 
 def _remember(trial: Trial) -> None:

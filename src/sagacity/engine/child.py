@@ -221,6 +221,9 @@ class _Home:
         del node, attempt, undo
         return self
 
+    def connection(self, node: int) -> None:
+        del node
+
     def beat(self, detail: Json | None) -> None:
         told = [] if detail is None else [orjson.Fragment(detail)]
         self._line.say({"kind": "heartbeat", "detail": told})

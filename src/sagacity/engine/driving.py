@@ -124,6 +124,7 @@ class Driving:
             is_trusted=is_trusted,
             tasks=self.tasks,
             quarantine=Quarantine(clock),
+            begin=self._insistence.begin,
             may_sleep=self.places.may_sleep,
             ledger=Ledger(
                 store=store,

@@ -41,7 +41,8 @@ from sagacity.core.poison import is_suspect
 from sagacity.engine.attempts import error_record, uncancel
 from sagacity.engine.concluding import conclusion, cut_short, lost, with_output
 from sagacity.engine.reachable import Environment, Reachable
-from sagacity.errors import NotOwner
+from sagacity.engine.transacting import Transacted, Transactions
+from sagacity.errors import NotOwner, TransactionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -61,6 +62,7 @@ class Execution(Reachable):
         "_due",
         "_outcomes",
         "_starting",
+        "_unsettled",
         "faults",
         "sleeps_until_ms",
     )
@@ -81,7 +83,9 @@ class Execution(Reachable):
         """Those whose time has come."""
         self._starting: list[Call] = []
         """Decided, and to be run as soon as that is durable."""
-        self._outcomes: list[tuple[Call, Event]] = []
+        self._outcomes: list[tuple[Call, Event | Transacted]] = []
+        self._unsettled: list[tuple[Call, Transacted]] = []
+        """Those whose transactions are to be committed."""
         self.sleeps_until_ms = 0
         """When to go on, if it was left with nothing to do before then."""
         self._draining = False
@@ -139,11 +143,13 @@ class Execution(Reachable):
 
     async def _drive(self) -> bool:
         state, flights, journal = self.state, self._flights, self.journal
-        self._task = task = asyncio.current_task()
+        self._task = asyncio.current_task()
         alone = state.dag.siblings is not Siblings.CANCEL  # what may be cut has its own task
         while True:
             if self._has_news:
                 self._take_in()
+            if self._unsettled:
+                await self._settle()
             self.decide()
             if journal.pending:
                 await journal.commit()
@@ -156,17 +162,7 @@ class Execution(Reachable):
             starting = self._take_starting()
             began_ms, journal.at_ms = journal.at_ms, 0
             if len(starting) == 1 and not state.waiting and len(state.in_flight) == 1 and alone:
-                command = starting[0]
-                self._is_alone = True
-                event = await self._attempt(command, began_ms)
-                self._is_alone = False
-                if self._hearing is not None:  # at most one append is in flight
-                    await self._hearing.until_answered()
-                if self._is_cut:  # and the action swallowed it: too late to record anything
-                    raise asyncio.CancelledError
-                if task is not None and task.cancelling():  # by the action: being cut ends above
-                    await uncancel(task)
-                self._take_outcome(command, event)
+                await self._run_alone(starting[0], began_ms)
                 continue
             for command in starting:
                 task_apart = self._env.tasks.spawn(self._attempt_apart(command, began_ms))
@@ -179,6 +175,23 @@ class Execution(Reachable):
             if flights.delayed and self._falls_asleep():
                 return False
             await self._news()
+
+    async def _run_alone(self, command: Call, began_ms: int) -> None:
+        """Run the only attempt of the saga in the saga's own task."""
+        self._is_alone = True
+        event = await self._attempt(command, began_ms)
+        self._is_alone = False
+        if isinstance(event, Transacted):
+            self._unsettled.append((command, event))
+        if self._hearing is not None:  # at most one append is in flight
+            await self._hearing.until_answered()
+        if self._is_cut:  # and the action swallowed it: too late to record anything
+            raise asyncio.CancelledError
+        task = self._task
+        if task is not None and task.cancelling():  # by the action: being cut ends above
+            await uncancel(task)
+        if not isinstance(event, Transacted):
+            self._take_outcome(command, event)
 
     def _take_starting(self) -> list[Call]:
         """Return what may begin now: the gate that each attempt passes.
@@ -214,7 +227,10 @@ class Execution(Reachable):
         self._has_news = False
         outcomes, self._outcomes = self._outcomes, []
         for command, event in outcomes:
-            self._take_outcome(command, event)
+            if isinstance(event, Transacted):
+                self._unsettled.append((command, event))
+            else:
+                self._take_outcome(command, event)
         if self._hearing is not None:
             self._hearing.hear()
         for granted in self._flights.take_granted():
@@ -306,16 +322,23 @@ class Execution(Reachable):
             self._flights.decline(granted)
             self._env.quarantine.leave((self.saga_id, granted.call.node))
 
-    def _attempt(self, command: Call, began_ms: int) -> Coroutine[Any, Any, Event]:
+    def _attempt(self, command: Call, began_ms: int) -> Coroutine[Any, Any, Event | Transacted]:
         """Call what `command` says; `began_ms` is the time of its `started` in the log."""
         node, forward = command.node, type(command) is RunAction
         if command.attempt > 1:
             began_ms = self.state.first_began_ms(node, undo=not forward) or began_ms
         run = self._env.attempts.run_do if forward else self._env.attempts.run_undo
-        return run(self, node, command.attempt, self._flights.held[node], began_ms)
+        action = self._flights.held[node]
+        call = run(self, node, command.attempt, action, began_ms)
+        if not action.transaction:
+            return call
+        if self._transactions is None:
+            self._transactions = Transactions()
+        return self._transactions.attempt(partial(self._env.begin, self.saga_id), node, call)
 
     async def _attempt_apart(self, command: Call, began_ms: int) -> None:
         node = command.node
+        event: Event | Transacted
         try:
             event = await self._attempt(command, began_ms)
         except asyncio.CancelledError:
@@ -334,15 +357,49 @@ class Execution(Reachable):
             self._wake_up()
 
     def _take_outcome(self, command: Call, event: Event) -> None:
-        node = command.node
+        self._land(command.node, event)
+        self._record(self._with_output(event))
+
+    def _land(self, node: int, event: Event) -> None:
         self._flights.land(node)
         if self._hearing is not None:
             self._hearing.heartbeats.end(node, event)
         if self._env.quarantine.inside is not None:
             self._env.quarantine.leave((self.saga_id, node))
-        if type(event) is Succeeded and node in self.state.dag.output_sources:
-            event = with_output(self.state, event)
-        self._record(event)
+
+    def _with_output(self, event: Event) -> Event:
+        if type(event) is Succeeded and event.node in self.state.dag.output_sources:
+            return with_output(self.state, event)
+        return event
+
+    async def _settle(self) -> None:
+        """Commit the transactions of attempts that have succeeded, each with its record."""
+        while self._unsettled:
+            command, (event, transaction) = self._unsettled[0]
+            action = self._flights.held[command.node]
+            if self.journal.pending:
+                await self.journal.commit()
+            try:
+                await self.journal.commit_in(transaction, self._with_output(event))
+            except TransactionFailed as error:
+                began_ms = (
+                    self.state.first_began_ms(command.node, undo=type(command) is RunUndo)
+                    or self._env.clock.now_ms()
+                )
+                self._take_outcome(
+                    command,
+                    await self._env.attempts.not_committed(self, command, action, began_ms, error),
+                )
+            else:
+                self._land(command.node, event)
+            self._unsettled.pop(0)
+
+    def give_up(self) -> None:
+        """Let go of all slots and transactions; the saga has ended, was cut short or is lost."""
+        for _, outcome in (*self._outcomes, *self._unsettled):
+            if isinstance(outcome, Transacted):
+                _ = self._env.tasks.spawn(outcome.transaction.take_back())
+        super().give_up()
 
     def _record(self, event: Event) -> None:
         """Record what became of a node; the first failure turns the saga."""

@@ -11,12 +11,14 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from sagacity.errors import NoSuchSaga, NotOwner, PayloadUnreadable, StoreCorrupt, StoreError
+from sagacity.ports.transactions import Transactional
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
     from sagacity.ports.store import Append, NewSaga, SagaStore, StoredSaga
+    from sagacity.ports.transactions import Transaction
 
 FIRST_RETRY_SECONDS: Final = 0.05
 LONGEST_RETRY_SECONDS: Final = 5.0
@@ -71,6 +73,18 @@ class Insistence:
             return False
         ours = stored.head.owner == saga.owner and stored.head.epoch == saga.epoch
         return ours and stored.records[0] == (1, saga.record)
+
+    async def begin(self, saga_id: UUID) -> Transaction:
+        """Begin a transaction for an attempt of a saga, however often it takes."""
+        store, delay = self._store, FIRST_RETRY_SECONDS
+        assert isinstance(store, Transactional)  # it was looked at when the store was opened
+        while True:
+            try:
+                return await store.begin()
+            except StoreError as error:
+                self._report(saga_id, error)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, LONGEST_RETRY_SECONDS)
 
     async def read(self, saga_id: UUID) -> StoredSaga:
         """Return one saga, however often it takes.

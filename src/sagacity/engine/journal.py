@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sagacity.core.state import SagaState
     from sagacity.engine.clock import Clock
     from sagacity.ports.store import SagaStore
+    from sagacity.ports.transactions import Transaction
 
 MAX_RECORD_BYTES: Final = 16 * 1024 * 1024
 """A larger append is made in parts: stores need not take what no value alone can be."""
@@ -95,6 +96,24 @@ class Journal:
                 await ledger.insist(append, error)
         if ledger.recorded is not None:
             self.acknowledged(events)
+
+    async def commit_in(self, transaction: Transaction, event: Event) -> None:
+        """Record `event` and make it durable with what was done in a transaction.
+
+        Nothing may be pending.
+
+        Raises:
+            NotOwner: another coordinator has the saga now.
+            TransactionFailed: neither is durable, and nothing is recorded.
+        """
+        now, state = self._ledger.clock.now_ms(), self.state
+        record = encode_record([event], time_ms=now, epoch=self.epoch)
+        summary = summary_of(state)
+        await transaction.commit(
+            Append(self.saga_id, self.epoch, state.sequence, record, 1, summary, now)
+        )
+        state.apply(event)
+        self.acknowledged([event])
 
     async def _commit_in_parts(self, events: list[Event]) -> None:
         """Commit what is too much for one record; any prefix of it recovers."""

@@ -21,6 +21,7 @@ from sagacity.engine.observing import Observing
 from sagacity.engine.recovery import Recovery
 from sagacity.engine.starting import Starting
 from sagacity.engine.tasks import TaskSet
+from sagacity.engine.transacting import check_transactions
 from sagacity.errors import CoordinatorClosed, NotOwner
 
 if TYPE_CHECKING:
@@ -75,9 +76,11 @@ async def become(
     What an earlier one of this process had in flight counts as interrupted.
 
     Raises:
+        TransactionFailed: an action is a transaction, and the store has none to give.
         What `acquire` raises.
     """
     store = setup.store
+    check_transactions(setup.registry, store)
     observing = Observing(setup.observers, setup.clock)
     owner = system.new_owner()
     epoch = await acquire(store, owner, wait=wait)

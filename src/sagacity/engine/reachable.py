@@ -19,7 +19,7 @@ from sagacity.engine.heartbeats import Heartbeats, Pulse
 from sagacity.engine.journal import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from uuid import UUID
 
     from sagacity.core.actions import Action
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from sagacity.engine.requests import Request
     from sagacity.engine.slots import Slots
     from sagacity.engine.tasks import TaskSet
+    from sagacity.engine.transacting import Transactions
+    from sagacity.ports.transactions import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Environment:
     quarantine: Quarantine
     is_trusted: Callable[[], bool] | None
     """Whether nobody else can own what this coordinator owns; None: never."""
+    begin: Callable[[UUID], Awaitable[Transaction]]
+    """Begins a transaction for an attempt of a saga."""
     may_sleep: Callable[[int], bool]
     """Whether a saga with nothing to do before then (in ms) is let go until then."""
 
@@ -64,6 +68,7 @@ class Reachable:
         "_is_alone",
         "_is_cut",
         "_task",
+        "_transactions",
         "_wake",
         "epoch",
         "journal",
@@ -100,6 +105,8 @@ class Reachable:
         self._has_news = False
         """Whether something has come that `_take_in` has not looked at."""
         self._is_cut = False
+        self._transactions: Transactions | None = None
+        """Those of its attempts that are open, from when there is the first one."""
 
     def ask(self, request: Request) -> asyncio.Future[bool]:
         """Ask for a decision; the future is done when it is durable (False: it changes nothing).
@@ -171,6 +178,10 @@ class Reachable:
         """Return what hears the heartbeats of an attempt; called by any thread."""
         env = self._env
         return Pulse(self, node, attempt, undo=undo, clock=env.clock, loop=env.tasks.loop)
+
+    def connection(self, node: int) -> Any:
+        """Return the connection of the transaction that the attempt of `node` is."""
+        return None if self._transactions is None else self._transactions.connection(node)
 
     def hear_heartbeat(self, pulse: Pulse) -> None:
         """Take a heartbeat, which is recorded at once or soon."""
