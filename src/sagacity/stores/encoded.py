@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace as with_parts
 
 from sagacity.core.sealed import seal, unseal
 from sagacity.errors import PayloadUnreadable, StoreError
 from sagacity.ports.store import DRIVEN, MAX_PAGE
+from sagacity.ports.transactions import Transactional
 from sagacity.stores._limits import check_append, check_command, check_new, check_order
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from uuid import UUID
 
     from sagacity.core.values import Json
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
         SagaStore,
         StoredSaga,
     )
+    from sagacity.ports.transactions import Transaction
 
 MAX_NAME_CHARS: Final = 200
 _PREFIX: Final = b"sagacity:"
@@ -95,10 +98,13 @@ class EncodedStore:
 
     async def append(self, append: Append) -> None:
         """Append a record, encoded."""
+        await self._store.append(self._append_encoded(append))
+
+    def _append_encoded(self, append: Append) -> Append:
         check_append(append)
         if append.event_count:
             append = with_parts(append, record=self._encoded(append.record))
-        await self._store.append(append)
+        return append
 
     async def adopt(
         self,
@@ -234,6 +240,45 @@ class EncodedStore:
         except PayloadUnreadable:
             return command
         return replace(command, arguments=arguments)
+
+
+class EncodedTransactionalStore(EncodedStore):
+    """The same around a store whose database the user may write to as well."""
+
+    def __init__(self, store: SagaStore, codec: Codecs) -> None:
+        super().__init__(store, codec)
+        assert isinstance(store, Transactional)
+        self._transactional: Final[Transactional] = store
+
+    async def begin(self) -> Transaction:
+        """Begin a transaction."""
+        return _EncodedTransaction(await self._transactional.begin(), self._append_encoded)
+
+
+class _EncodedTransaction:
+    def __init__(self, transaction: Transaction, encoded: Callable[[Append], Append]) -> None:
+        self._transaction: Final = transaction
+        self._encoded: Final = encoded
+
+    @property
+    def connection(self) -> Any:
+        return self._transaction.connection
+
+    async def commit(self, append: Append) -> None:
+        await self._transaction.commit(self._encoded(append))
+
+    async def take_back(self) -> None:
+        await self._transaction.take_back()
+
+
+def encoded(store: SagaStore, codec: Codecs) -> EncodedStore:
+    """Return the store, with what it keeps of sagas encoded.
+
+    Raises:
+        ValueError: no codec.
+    """
+    made = EncodedTransactionalStore if isinstance(store, Transactional) else EncodedStore
+    return made(store, codec)
 
 
 def _listed(codec: Codecs) -> Sequence[PayloadCodec]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
-from sagacity.stores.encoded import EncodedStore
+from sagacity.stores.encoded import encoded
 from sagacity.stores.memory import MemoryStore
 from sagacity.stores.sqlite import SqliteStore
 
@@ -37,7 +37,7 @@ def open_store(url: str, *, codec: Codecs | None = None) -> SagaStore:
         ValueError: not a URL of a store (the text says what would be), or no codec.
     """
     store = _store(url)
-    return store if codec is None else EncodedStore(store, codec)
+    return store if codec is None else encoded(store, codec)
 
 
 def _store(url: str) -> SagaStore:

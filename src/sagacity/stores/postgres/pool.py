@@ -87,7 +87,7 @@ class Pool:
     ) -> None:
         """`quick_seconds` is how long a call that should take no time waits for an answer."""
         self._address: Final = address
-        self._queries: Final = queries
+        self.queries: Final = queries
         self._quick_seconds: Final = quick_seconds
         self._idle: Final[list[Connection]] = []
         self._places: Final = asyncio.Semaphore(size)
@@ -113,7 +113,7 @@ class Pool:
             try:
                 async with self._session() as connection:
                     seconds = self._quick_seconds * (1 if quick else LONG_FACTOR)
-                    begun = Try(connection, self._queries, seconds, in_doubt)
+                    begun = Try(connection, self.queries, seconds, in_doubt)
                     return await work(begun)
             except _NoSessionError as error:
                 cause = error.cause
@@ -133,6 +133,19 @@ class Pool:
                 ):
                     raise store_error(error, self._address.shown, unknown=in_doubt) from error
             await asyncio.sleep(delay_seconds(again + reconnected))
+
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator[Connection]:
+        """Have a session for oneself; if it is closed on leaving, it is not used again.
+
+        Raises:
+            StoreError: there is none to be had.
+        """
+        try:
+            async with self._session() as connection:
+                yield connection
+        except _NoSessionError as error:
+            raise store_error(error.cause, self._address.shown) from error.cause
 
     @asynccontextmanager
     async def _session(self) -> AsyncGenerator[Connection]:
@@ -160,7 +173,7 @@ class Pool:
         if self._closed:
             raise StoreError(f"{self._address.shown}: this store is not open")
         try:
-            return await open_session(self._address, self._queries)
+            return await open_session(self._address, self.queries)
         except ERRORS as error:
             raise _NoSessionError(error) from error
 

@@ -9,6 +9,15 @@
 -- Not for long: a process that stops here holds the locks until the server sends it away.
 BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'
 
+-- name: begin_for_user
+-- What is done there is planned as the server would have it.
+BEGIN; SET LOCAL idle_in_transaction_session_timeout = '60s';
+SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL enable_hashjoin TO DEFAULT;
+SET LOCAL enable_mergejoin TO DEFAULT; SET LOCAL jit TO DEFAULT
+
+-- name: lock_head
+SELECT 1 FROM sagacity.head WHERE saga = $1 FOR UPDATE
+
 -- name: commit
 COMMIT
 

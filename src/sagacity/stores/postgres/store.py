@@ -44,6 +44,7 @@ from sagacity.stores.postgres.files import queries_of
 from sagacity.stores.postgres.listening import Listener
 from sagacity.stores.postgres.migrating import migrate
 from sagacity.stores.postgres.pool import Pool
+from sagacity.stores.postgres.transactions import MAX_OPEN, PostgresTransaction, begin_in
 from sagacity.stores.postgres.writer import Writer
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class _Opened:
     writer: Writer
     pool: Pool
     leases: Pool
+    sessions: Pool
+    """For transactions of users."""
     listener: Listener
     background: Background
 
@@ -120,6 +123,7 @@ class PostgresStore:
             writer=Writer(address, queries, self._channel),
             pool=pool,
             leases=Pool(address, queries, 1, renewal_seconds),
+            sessions=Pool(address, queries, MAX_OPEN, address.timeout_seconds),
             listener=Listener(address, queries, self._channel, self._changes, self._ends),
             background=Background(),
         )
@@ -143,6 +147,7 @@ class PostgresStore:
         finally:
             await opened.background.end()
             await opened.leases.close()
+            await opened.sessions.close()
             await opened.pool.close()
 
     async def acquire(self, owner: str, *, wait: bool) -> int:  # noqa: ARG002 - nobody has to wait
@@ -305,6 +310,12 @@ class PostgresStore:
             timeout_seconds = min(timeout_seconds, POLL_ENDS_SECONDS)
         await self._ends.wait(saga_id, timeout_seconds)
         self._now_open()
+
+    async def begin(self) -> PostgresTransaction:
+        opened = self._now_open()
+        return await begin_in(
+            opened.sessions, opened.pool, self._channel, self._address.timeout_seconds
+        )
 
     async def _wake_others(self, opened: _Opened) -> None:
         """Tell of a change that somebody must act on, here and elsewhere."""
