@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from sagacity.core.events import Event
     from sagacity.core.state import SagaState
-    from sagacity.engine.flights import Call, Granted
+    from sagacity.engine.flights import Call, Flight
     from sagacity.engine.injection import Faults
 
 
@@ -164,10 +164,7 @@ class Execution(Reachable):
             if len(starting) == 1 and not state.waiting and len(state.in_flight) == 1 and alone:
                 await self._run_alone(starting[0], began_ms)
                 continue
-            for command in starting:
-                task_apart = self._env.tasks.spawn(self._attempt_apart(command, began_ms))
-                task_apart.add_done_callback(partial(self._hear_of_end, command))
-                flights.tasks[command.node] = task_apart
+            self._start_apart(starting, began_ms, may_be_cut=not alone)
             if self._has_news:
                 continue
             if self._draining and not flights.tasks:
@@ -314,7 +311,7 @@ class Execution(Reachable):
         self.journal.record(kind(node, command.attempt, deadline_ms, expected_ms))
         self._starting.append(command)
 
-    def _begin_if_current(self, granted: Granted) -> None:
+    def _begin_if_current(self, granted: Flight) -> None:
         if not self._draining and is_current(self.state, granted.call):
             self._flights.accept(granted)
             self._begin(granted.call)
@@ -335,6 +332,13 @@ class Execution(Reachable):
         if self._transactions is None:
             self._transactions = Transactions()
         return self._transactions.attempt(partial(self._env.begin, self.saga_id), node, call)
+
+    def _start_apart(self, commands: list[Call], began_ms: int, *, may_be_cut: bool) -> None:
+        for command in commands:
+            task = self._env.tasks.spawn(self._attempt_apart(command, began_ms))
+            if may_be_cut:  # before its first step, when it cannot tell
+                task.add_done_callback(partial(self._hear_of_end, command))
+            self._flights.tasks[command.node] = task
 
     async def _attempt_apart(self, command: Call, began_ms: int) -> None:
         node = command.node

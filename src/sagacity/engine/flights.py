@@ -9,7 +9,7 @@ An attempt that runs in the saga's own task has no task here. A saga that is ove
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sagacity.core.limits import key_of_inputs
 from sagacity.core.planner import RunAction, RunUndo
@@ -31,18 +31,29 @@ Call: TypeAlias = RunAction | RunUndo
 """A command that calls the user's code."""
 
 
-class Granted(NamedTuple):
-    """One that has waited for a slot and has it now."""
+class Flight(Pass):
+    """The pass of one call, from when the call has to wait or has a gate."""
 
-    call: Call
-    action: Action
-    pass_: Pass
+    __slots__ = ("action", "call")
+
+    def __init__(
+        self,
+        group: int,
+        grant: Callable[[Pass], None],
+        gate: Gate | None,
+        call: Call,
+        action: Action,
+    ) -> None:
+        """`group`: the id of the saga, as a number."""
+        super().__init__(group, grant, gate, undoes=type(call) is RunUndo)
+        self.call: Final = call
+        self.action: Final = action
 
 
 class Flights:
     """Who waits for a slot, who holds one, and which tasks run."""
 
-    __slots__ = ("_cut_short", "_is_over", "_passes", "_saga_id", "_slots", "_state", "_wake_up",
+    __slots__ = ("_cut_short", "_group", "_is_over", "_passes", "_slots", "_state", "_wake_up",
                  "delayed", "granted", "held", "lingering", "parked", "tasks")  # fmt: skip
 
     def __init__(
@@ -50,16 +61,16 @@ class Flights:
     ) -> None:
         """`wake_up` is called when a slot was granted."""
         self._slots: Final = slots
-        self._saga_id: Final = saga_id
+        self._group: Final = saga_id.int  # hashed for each that waits: of a UUID that is slow
         self._state: Final = state
         self._wake_up: Final = wake_up
         self._is_over = False
         self._cut_short: set[int] = set()
-        self.parked: dict[int, Pass] | None = None
+        self.parked: dict[int, Flight] | None = None
         """Those that wait for a slot, by node, from the first one on."""
         self._passes: dict[int, Pass] | None = None
         """What those in `held` hold, if it is more than a plain slot."""
-        self.granted: list[Granted] = []
+        self.granted: list[Flight] = []
         self.held: dict[int, Action] = {}
         """The actions of the nodes that run, each with a slot."""
         self.tasks: dict[int, asyncio.Task[None]] = {}
@@ -79,15 +90,13 @@ class Flights:
             return True
         if self.parked and node in self.parked:  # for what is not to be done any more
             self._slots.leave(self.parked.pop(node))
-        pass_ = Pass(
-            self._saga_id, lambda pass_: self._grant(call, action, pass_), gate, undoes=undoes
-        )
-        if self._slots.enter(pass_):
-            self.accept(Granted(call, action, pass_))
+        flight = Flight(self._group, self._grant, gate, call, action)
+        if self._slots.enter(flight):
+            self.accept(flight)
             return True
         if self.parked is None:
             self.parked = {}
-        self.parked[node] = pass_
+        self.parked[node] = flight
         return False
 
     def _gate(self, node: int, action: Action, limit: int, *, undoes: bool) -> Gate:
@@ -100,10 +109,11 @@ class Flights:
                 key = NULL
         return self._slots.gate(action.name, key, limit, undoes=undoes, about=about)
 
-    def _grant(self, call: Call, action: Action, pass_: Pass) -> None:
+    def _grant(self, flight: Pass) -> None:
+        assert isinstance(flight, Flight)
         if self.parked:
-            del self.parked[call.node]
-        self.granted.append(Granted(call, action, pass_))
+            del self.parked[flight.call.node]
+        self.granted.append(flight)
         self._wake_up()
 
     def waits_for(self) -> dict[int, str]:
@@ -115,21 +125,24 @@ class Flights:
             waits[node] = told(pass_, self._slots)
         return waits
 
-    def take_granted(self) -> list[Granted]:
+    def take_granted(self) -> list[Flight]:
         """Return those that have a slot now, once."""
         granted, self.granted = self.granted, []
         return granted
 
-    def accept(self, granted: Granted) -> None:
+    def accept(self, granted: Flight) -> None:
         """Make use of a slot that was granted."""
-        self.held[granted.call.node] = granted.action
+        node = granted.call.node
+        self.held[node] = granted.action
+        if granted.gate is None and not granted.undoes:
+            return  # it has come to a plain slot, as those that did not wait
         if self._passes is None:
             self._passes = {}
-        self._passes[granted.call.node] = granted.pass_
+        self._passes[node] = granted
 
-    def decline(self, granted: Granted) -> None:
+    def decline(self, granted: Flight) -> None:
         """Give back a slot that was granted too late to be of use."""
-        self._slots.leave(granted.pass_)
+        self._slots.leave(granted)
 
     def delay(self, node: int, alarm: Alarm) -> None:
         """Keep what will tell that the time of a retry has come (or that of the saga: -1)."""

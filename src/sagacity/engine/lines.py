@@ -7,7 +7,7 @@ the same however many wait.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 class Waiting(Protocol):
     """One who waits; hashable by identity."""
+
+    line: Line[Any] | None
+    """Where it waits."""
 
     @property
     def group(self) -> Hashable:
@@ -28,31 +31,27 @@ W = TypeVar("W", bound=Waiting)
 class Line(Generic[W]):
     """Those who wait for one thing."""
 
-    __slots__ = ("_groups", "_size")
+    __slots__ = ("groups",)
 
     def __init__(self) -> None:
         """Begin without any."""
         # Not a dict: to find its first key takes longer the more were removed before it.
-        self._groups: OrderedDict[Hashable, OrderedDict[W, None]] = OrderedDict()
-        self._size = 0
-
-    def __len__(self) -> int:
-        """Count all who wait."""
-        return self._size
+        self.groups: Final[OrderedDict[Hashable, OrderedDict[W, None]]] = OrderedDict()
+        """Those who wait, by group; none if nobody does. Looked at by others, changed here."""
 
     def append(self, who: W) -> None:
         """Let `who` wait, as the last of its group."""
-        group = self._groups.get(who.group)
+        who.line = self
+        group = self.groups.get(who.group)
         if group is None:
-            group = self._groups[who.group] = OrderedDict()
+            group = self.groups[who.group] = OrderedDict()
         group[who] = None
-        self._size += 1
 
     def put_back(self, who: W) -> None:
         """Let `who` wait on, who was taken out and could not go: its turn is the next."""
         self.append(who)
-        self._groups[who.group].move_to_end(who, last=False)
-        self._groups.move_to_end(who.group, last=False)
+        self.groups[who.group].move_to_end(who, last=False)
+        self.groups.move_to_end(who.group, last=False)
 
     def pop(self) -> W:
         """Take out the one whose turn it is.
@@ -60,11 +59,11 @@ class Line(Generic[W]):
         Raises:
             KeyError: nobody waits.
         """
-        key, group = self._groups.popitem(last=False)
+        key, group = self.groups.popitem(last=False)
         who, _ = group.popitem(last=False)
         if group:
-            self._groups[key] = group  # and now it is the turn of all others
-        self._size -= 1
+            self.groups[key] = group  # and now it is the turn of all others
+        who.line = None
         return who
 
     def remove(self, who: W) -> None:
@@ -73,8 +72,8 @@ class Line(Generic[W]):
         Raises:
             KeyError: it does not wait here.
         """
-        group = self._groups[who.group]
+        group = self.groups[who.group]
         del group[who]
         if not group:
-            del self._groups[who.group]
-        self._size -= 1
+            del self.groups[who.group]
+        who.line = None

@@ -91,7 +91,7 @@ class Slots:
     @property
     def is_unused(self) -> bool:
         """Whether nobody holds a slot or waits for one."""
-        lines = self._forward or self._undoing or self._gates
+        lines = self._forward.groups or self._undoing.groups or self._gates
         return self._free == self.limit and not lines
 
     def gate(self, name: str, key: bytes, limit: int, *, undoes: bool, about: str = "") -> Gate:
@@ -126,9 +126,9 @@ class Slots:
 
     def may_enter(self, gate: Gate | None, *, undoes: bool) -> bool:
         """Whether one more would get a slot now."""
-        if gate is not None and (gate.is_full or gate.line):
+        if gate is not None and (gate.is_full or gate.line.groups):
             return False
-        return self._has_room(undoes=undoes) and not self._line(undoes=undoes)
+        return self._has_room(undoes=undoes) and not self._line(undoes=undoes).groups
 
     def enter(self, who: Pass) -> bool:
         """Take a slot now (True), or be granted one later. What rests has passed its gate."""
@@ -138,20 +138,21 @@ class Slots:
         elif gate is not None:
             self._gates[gate.key] = gate
             gate.users += 1
-            if gate.is_full or gate.line:
-                self._wait(who, gate.line)
+            if gate.is_full or gate.line.groups:
+                gate.line.append(who)
                 return False
-        if not self.may_enter(None, undoes=who.undoes):
-            self._wait(who, self._line(undoes=who.undoes))
+        line = self._undoing if who.undoes else self._forward
+        if line.groups or not self._has_room(undoes=who.undoes):
+            line.append(who)
             return False
         self._take(who)
         return True
 
     def leave(self, who: Pass) -> None:
         """Give a slot back, or stop waiting for one."""
-        gate = who.gate
-        if who.line is not None:
-            who.line.remove(who)
+        gate, line = who.gate, who.line
+        if line is not None:
+            line.remove(who)
         elif not who.rests:
             self._free += 1
             self._free_forward += not who.undoes
@@ -160,12 +161,11 @@ class Slots:
             gate.users -= 1
             if not gate.users:
                 del self._gates[gate.key]
-            elif gate.line and not gate.is_full and who.line is not gate.line:
+            elif gate.line.groups and not gate.is_full and line is not gate.line:
                 # One has gone that counted here, so one comes: never more stand in the
                 # common line for this gate than have left it, or came when it had room.
                 next_ = gate.line.pop()
-                self._wait(next_, self._line(undoes=next_.undoes))
-        who.line = None
+                self._line(undoes=next_.undoes).append(next_)
         self._grant()
 
     def rest(self, who: Pass) -> None:
@@ -181,17 +181,16 @@ class Slots:
             return  # called by a grant that wants none any more: the loop below goes on
         self._is_granting = True
         try:
-            while True:
-                if self._undoing and self._has_room(undoes=True):
+            while self._free > 0:
+                if self._undoing.groups:
                     who = self._undoing.pop()
-                elif self._forward and self._has_room(undoes=False):
+                elif self._forward.groups and self._free_forward > 0:
                     who = self._forward.pop()
                 else:
                     return
                 gate = who.gate
                 if gate is not None and gate.is_full and who not in gate.held:
                     gate.line.put_back(who)
-                    who.line = gate.line
                     continue
                 self._take(who)
                 who.grant(who)
@@ -199,15 +198,10 @@ class Slots:
             self._is_granting = False
 
     def _take(self, who: Pass) -> None:
-        who.line = None
         self._free -= 1
         self._free_forward -= not who.undoes
         if who.gate is not None:
             who.gate.held[who] = None
-
-    def _wait(self, who: Pass, line: Line[Pass]) -> None:
-        line.append(who)
-        who.line = line
 
     def _line(self, *, undoes: bool) -> Line[Pass]:
         return self._undoing if undoes else self._forward

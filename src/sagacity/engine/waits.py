@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,9 +42,14 @@ def told(who: Pass, slots: Slots) -> str:
     if gate is None or who.line is not gate.line:
         kept = f", {slots.kept} of them for undos" if slots.kept and not who.undoes else ""
         return f"a slot: as many attempts run as may (max_actions={slots.limit}{kept})"
-    holders = list(dict.fromkeys(str(who.group) for who in gate.held))
+    holders = list(dict.fromkeys(_saga_of(who) for who in gate.held))
     more = f" and {len(holders) - MAX_TOLD} more" if len(holders) > MAX_TOLD else ""
     whose = ", ".join(holders[:MAX_TOLD])
     each = f" for each {gate.about}" if gate.about else ""
     what = "undos" if who.undoes else "attempts"
     return f'{what} of action "{gate.key[0]}" (limit={gate.limit}{each}), of saga {whose}{more}'
+
+
+def _saga_of(who: Pass) -> str:
+    assert isinstance(who.group, int)  # of an attempt; see `Flight`
+    return str(UUID(int=who.group))
