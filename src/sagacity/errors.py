@@ -19,6 +19,10 @@
     |-- ValueNotStorable    not a value that the log may hold
     |-- LogCorrupt          a log, row or definition that cannot have been written by us
     |-- NotSteno            Steno's format cannot say this, or this is not Steno's format
+    |-- RequestRefused      a participant must not carry this request out; `.status` for HTTP
+    |   |-- RequestUnreadable  its keys are missing, or are not ours
+    |   |-- RequestChanged     its key stands for another request
+    |   `-- TokenStale         it comes from an owner that has been replaced
     `-- StoreError          the store could not do it
         |-- StoreBusy       another coordinator drives this store
         |-- StoreFull       no space; nothing was written, nothing acknowledged is lost
@@ -33,7 +37,7 @@ This module imports nothing of the project.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +55,9 @@ __all__ = [
     "NotOwner",
     "NotSteno",
     "PayloadUnreadable",
+    "RequestChanged",
+    "RequestRefused",
+    "RequestUnreadable",
     "SagaAbandoned",
     "SagaEnded",
     "SagaExists",
@@ -63,6 +70,7 @@ __all__ = [
     "StoreCorrupt",
     "StoreError",
     "StoreFull",
+    "TokenStale",
     "TraceError",
     "TransactionFailed",
     "UndoFailed",
@@ -201,6 +209,48 @@ class LogCorrupt(SagacityError):
 
 class NotSteno(SagacityError):
     """Not Steno's format, or something that Steno's format cannot say."""
+
+
+class RequestRefused(SagacityError):
+    """A participant must not carry this request out: end its transaction without a commit.
+
+    `status` is the HTTP status to answer with. None of them is a definite no to the saga:
+    an earlier request with the same key may have had its effect.
+    """
+
+    status: ClassVar[int] = 400
+
+
+class RequestUnreadable(RequestRefused):
+    """A header that the participant needs is missing, or is not what a saga sends."""
+
+    def __init__(self, header: str, problem: str) -> None:
+        self.header: Final = header
+        super().__init__(f"{header}: {problem}")
+
+
+class RequestChanged(RequestRefused):
+    """The key was seen before, with another request; what that one came to stands."""
+
+    status = 422
+
+    def __init__(self, effect: str) -> None:
+        self.effect: Final = effect
+        super().__init__(f"{effect}: this key was used for a request with other content")
+
+
+class TokenStale(RequestRefused):
+    """The saga has another owner now, which the participant has heard of."""
+
+    status = 412
+
+    def __init__(self, saga: str, token: int, highest: int) -> None:
+        self.saga: Final = saga
+        self.token: Final = token
+        self.highest: Final = highest
+        super().__init__(
+            f"saga {saga}: fencing token {token} is lower than {highest}, which was seen before"
+        )
 
 
 class StoreError(SagacityError):

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from sagacity import participants
+from sagacity.participants import statements
+from sagacity.testing import context
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -85,6 +92,53 @@ def test_the_program_of_the_limits_runs(tmp_path: Path) -> None:
     ran = run_in(tmp_path, "program.py")
 
     assert (ran.stdout, ran.stderr) == ("charged 420\n", "")
+
+
+def test_the_services_of_the_page_on_participants_do_what_it_says(tmp_path: Path) -> None:
+    """Its parts are one program, which prints what the page shows: overtaken, stale, and by HTTP."""
+    page = ROOT / "docs/participants.md"
+    (tmp_path / "program.py").write_text("\n".join(blocks(page, "python")))
+
+    ran = run_in(tmp_path, "program.py")
+
+    assert (ran.stdout, ran.stderr) == ("".join(blocks(page, "text")), "")
+
+
+async def test_the_service_on_postgresql_of_the_page_on_participants_books(
+    postgres_url: str,
+) -> None:
+    """The driver's own connection and transaction are all that it takes."""
+    (block,) = [
+        each for each in blocks(ROOT / "docs/participants.md", "python") if "ASYNCPG" in each
+    ]
+    names: dict[str, Any] = {"json": json, **vars(participants)}
+    exec(block, names)
+    asyncpg: Any = import_module("asyncpg")
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        await participants.ASYNCPG.create(connection)
+        await connection.execute("CREATE TABLE seats (seat TEXT PRIMARY KEY)")
+        headers = participants.headers_for(context())
+        booked = await names["book_on_postgresql"](connection, headers, b'{"seat": "12A"}')
+    finally:
+        await connection.close()
+
+    assert booked == [201, "12A"]
+
+
+def test_the_page_on_participants_has_the_statements_that_are_used() -> None:
+    """Services in other languages copy them."""
+    shown = "".join(blocks(ROOT / "docs/participants.md", "sql"))
+    used = [
+        statements.TABLE_POSTGRESQL,
+        statements.INDEX,
+        statements.FENCE,
+        statements.ADMIT,
+        statements.REMEMBER,
+        statements.FORGET_POSTGRESQL,
+    ]
+
+    assert shown.replace(";\n\n", ";\n") == "".join(f"{statement};\n" for statement in used)
 
 
 def alike(text: str) -> str:
