@@ -16,6 +16,7 @@ from examples.trip.ledger import SERVICES
 from examples.trip.report import chaos_lines, trip_lines
 from examples.trip.running import take_trips, travel_agency
 from examples.trip.saga import Trip
+from sagacity.participants import Level
 
 _service = click.Choice(SERVICES)
 
@@ -54,17 +55,18 @@ def main(
         )
     else:
         plan = faults.chaos(seed)
+    level = Level.IDEMPOTENT if plain else Level.FENCED
     with TemporaryDirectory(prefix="sagacity-trip-") as temporary:
         place = directory or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)
-        sys.exit(asyncio.run(book(place, plan, count=chaos, tombstones=not plain)))
+        sys.exit(asyncio.run(book(place, plan, count=chaos, level=level)))
 
 
-async def book(directory: Path, plan: faults.Plan, *, count: int | None, tombstones: bool) -> int:
+async def book(directory: Path, plan: faults.Plan, *, count: int | None, level: Level) -> int:
     """Take the trips, tell what happened, and return the exit code."""
     names = ["Lisbon"] if count is None else [f"Lisbon {number}" for number in range(count)]
     trips = [Trip(name, hotel=400_00, flight=250_00, car=120_00) for name in names]
-    async with travel_agency(directory, plan, tombstones=tombstones) as sec:
+    async with travel_agency(directory, plan, level=level) as sec:
         views = await take_trips(sec, trips)
     verdicts = judge(directory)
     if count is None:

@@ -1,8 +1,8 @@
 """The services as actions see them: one HTTP client for all, with its own short time-out.
 
 Tells a definite no from no answer, and nothing else: what follows from either is the
-engine's affair. Both keys come from the context, so every attempt of a node sends
-the same ones.
+engine's affair. The headers come from the context, so every attempt of a node sends
+the same key.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import aiohttp
 
 from examples.trip.faults import Verb
 from sagacity import ActionFailed, Context, UndoFailed
+from sagacity.participants import headers_for
 
 TIMEOUT_SECONDS: Final = 0.5
 PAUSES_SECONDS: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
@@ -100,11 +101,10 @@ class TripClient:
     async def _post(
         self, ctx: Context[TripClient], service: str, verb: Verb, trip: str, amount: int
     ) -> dict[str, Any]:
-        keys = {"Idempotency-Key": ctx.idempotency_key, "Effect-Key": ctx.effect_key}
         order = {"trip": trip, "amount": amount}
         url = f"{self._urls[service]}/{verb}"
         try:
-            async with self._session.post(url, headers=keys, json=order) as response:
+            async with self._session.post(url, headers=headers_for(ctx), json=order) as response:
                 status = response.status
                 body: dict[str, Any] = await response.json() if status < 500 else {}
         except TimeoutError as error:

@@ -1,37 +1,31 @@
 """What one service has done, in a SQLite file: it survives the service, and a checker can read it.
 
-Entries are only ever added. An effect is known by its effect key, which the do and
-the undo of a node share; a request by its idempotency key. What must stay true:
-an entry and the answer to its request are one transaction, so a request that is
-repeated gets the first answer again and has no second effect.
+Entries are only ever added. What must stay true: an entry and the turn of its request
+(`sagacity.participants`) are one transaction, so a request that is repeated gets the first
+answer again and has no second effect, and an undo that comes first forbids the do.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
+
+from sagacity.participants import SQLITE, Level, Request, TokenStale, Turn, Verdict
 
 SERVICES: Final = ("payment", "hotel", "flight", "car")
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS entries (
     sequence INTEGER PRIMARY KEY,
-    effect   TEXT NOT NULL,
     trip     TEXT NOT NULL,
     kind     TEXT NOT NULL,
     amount   INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS entries_of_effect ON entries (effect);
-CREATE TABLE IF NOT EXISTS answers (
-    request TEXT PRIMARY KEY,
-    status  INTEGER NOT NULL,
-    body    TEXT NOT NULL
-);
+CREATE INDEX IF NOT EXISTS entries_of_trip ON entries (trip);
 """
 
 
@@ -44,15 +38,15 @@ class EntryKind(StrEnum):
     REPEATED = "repeated"  # the first answer was given again
     TOMBSTONE = "tombstone"  # cancelled before it was booked: it never will be
     CAME_LATE = "came late"  # to book what has a tombstone: a no-op
+    STALE = "stale"  # from a coordinator that had been replaced: refused
     NOTHING_THERE = "nothing there"  # to cancel what is not booked, and no tombstone is left
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One request: to book, or to cancel what was booked or ever will be under `effect`."""
+    """One request: to book for a trip, or to cancel what was booked or ever will be."""
 
-    request: str
-    effect: str
+    request: Request
     trip: str
     amount: int
 
@@ -77,18 +71,19 @@ class Entry:
 class Ledger:
     """The ledger of one service. Only its service writes to it.
 
-    Without `tombstones` it is a plain participant: to cancel what is not there yet
+    At `Level.IDEMPOTENT` it is a plain participant: to cancel what is not there yet
     leaves nothing, so a request to book that comes later is carried out.
     """
 
-    def __init__(self, path: Path, *, tombstones: bool = True) -> None:
+    def __init__(self, path: Path, *, level: Level = Level.FENCED) -> None:
         """Open the file at `path`, or make it."""
+        self.level: Final = level
         self._name: Final = path.stem
-        self._tombstones: Final = tombstones
-        self._db: Final = sqlite3.connect(path)
+        self._db: Final = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_SCHEMA)
+        SQLITE.create(self._db)
 
     def close(self) -> None:
         """Close the file."""
@@ -96,56 +91,56 @@ class Ledger:
 
     def book(self, order: Order, *, refusal: str = "") -> Answer:
         """Book once, unless it was cancelled before or there is a `refusal`."""
-        with self._db:
-            if known := self._repeated(order):
-                return known
-            if refusal:
-                return self._write(order, EntryKind.REFUSED, 409, {"reason": refusal})
-            if self._has(order, EntryKind.CANCELLED, EntryKind.TOMBSTONE):
+
+        def work(turn: Turn) -> tuple[EntryKind, Answer]:
+            if turn.verdict is Verdict.TOO_LATE:
                 gone = {"reason": "it was cancelled before this request came"}
-                return self._write(order, EntryKind.CAME_LATE, 409, gone)
+                return EntryKind.CAME_LATE, Answer(409, gone)
+            if refusal:
+                turn.refuse([409, {"reason": refusal}])
+                return EntryKind.REFUSED, Answer(*turn.answer)
             booking = {"id": f"{self._name}-{order.trip}", "trip": order.trip}
-            return self._write(order, EntryKind.BOOKED, 201, {**booking, "amount": order.amount})
+            turn.finish([201, {**booking, "amount": order.amount}])
+            return EntryKind.BOOKED, Answer(*turn.answer)
+
+        return self._serve(order, work)
 
     def cancel(self, order: Order) -> Answer:
-        """Take the booking back if there is one; with tombstones, there will be none either."""
-        with self._db:
-            if known := self._repeated(order):
-                return known
-            if self._has(order, EntryKind.BOOKED):
-                kind = EntryKind.CANCELLED
-            elif self._tombstones:
-                kind = EntryKind.TOMBSTONE
-            else:
-                kind = EntryKind.NOTHING_THERE
-            return self._write(order, kind, 200, {"result": kind})
+        """Take the booking back if there is one; unless it is plain, there will be none either."""
 
-    def _repeated(self, order: Order) -> Answer | None:
-        row = self._db.execute(
-            "SELECT status, body FROM answers WHERE request = ?", (order.request,)
-        ).fetchone()
-        if row is None:
-            return None
-        self._enter(order, EntryKind.REPEATED)
-        return Answer(row[0], json.loads(row[1]))
+        def work(turn: Turn) -> tuple[EntryKind, Answer]:
+            if turn.verdict is Verdict.NOTHING_TO_UNDO:
+                return EntryKind.TOMBSTONE, Answer(200, {"result": EntryKind.TOMBSTONE})
+            there = self.level is not Level.IDEMPOTENT or self._is_booked(order.trip)
+            kind = EntryKind.CANCELLED if there else EntryKind.NOTHING_THERE
+            turn.finish([200, {"result": kind.value}])
+            return kind, Answer(*turn.answer)
 
-    def _has(self, order: Order, *kinds: EntryKind) -> bool:
-        rows = self._db.execute("SELECT kind FROM entries WHERE effect = ?", (order.effect,))
-        return not {kind for (kind,) in rows}.isdisjoint(kinds)
+        return self._serve(order, work)
 
-    def _write(
-        self, order: Order, kind: EntryKind, status: int, body: Mapping[str, str | int]
-    ) -> Answer:
-        self._enter(order, kind)
-        self._db.execute(
-            "INSERT INTO answers VALUES (?, ?, ?)", (order.request, status, json.dumps(body))
-        )
-        return Answer(status, body)
+    def _serve(self, order: Order, work: Callable[[Turn], tuple[EntryKind, Answer]]) -> Answer:
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                with SQLITE.turn(self._db, order.request) as turn:
+                    if turn.verdict is Verdict.REPEATED:
+                        kind, answer = EntryKind.REPEATED, Answer(*turn.answer)
+                    else:
+                        kind, answer = work(turn)
+                    self._enter(order, kind)
+                    return answer
+        except TokenStale as stale:
+            self._enter(order, EntryKind.STALE)
+            return Answer(stale.status, {"reason": str(stale)})
+
+    def _is_booked(self, trip: str) -> bool:
+        rows = self._db.execute("SELECT kind FROM entries WHERE trip = ?", (trip,))
+        return EntryKind.BOOKED in {kind for (kind,) in rows}
 
     def _enter(self, order: Order, kind: EntryKind) -> None:
         self._db.execute(
-            "INSERT INTO entries (effect, trip, kind, amount) VALUES (?, ?, ?, ?)",
-            (order.effect, order.trip, kind, order.amount),
+            "INSERT INTO entries (trip, kind, amount) VALUES (?, ?, ?)",
+            (order.trip, kind, order.amount),
         )
 
 

@@ -19,6 +19,7 @@ from examples.trip.faults import Plan, all_well
 from examples.trip.saga import Trip, book_trip
 from examples.trip.services import running_services
 from sagacity import SagaEnded, SagaView, Sec, open_store
+from sagacity.participants import Level
 
 
 @asynccontextmanager
@@ -26,7 +27,7 @@ async def travel_agency(
     directory: Path,
     plan: Plan = all_well,
     *,
-    tombstones: bool = True,
+    level: Level = Level.FENCED,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> AsyncGenerator[Sec, None]:
     """Open services that misbehave by `plan`, and a coordinator whose sagas use them.
@@ -34,7 +35,7 @@ async def travel_agency(
     After it, all that was ever asked of the services is done: the ledgers are final.
     """
     async with (
-        running_services(directory, plan, tombstones=tombstones) as urls,
+        running_services(directory, plan, level=level) as urls,
         open_client(urls, timeout_seconds=timeout_seconds) as client,
         Sec(open_store(store_url(directory)), [book_trip], deps=client) as sec,
     ):

@@ -54,8 +54,8 @@ class Summary:
 
 CANCEL = Retry(attempts=6, backoff=0.05, max_delay=0.8)
 
-# Unknown outcomes reach the undo, as None: the service finds the charge by the effect
-# key, or keeps a tombstone against one that is still on its way.
+# Unknown outcomes reach the undo, as None: the service finds the charge by the key, or
+# keeps a tombstone against one that is still on its way.
 
 
 @action(undo_retry=CANCEL)

@@ -1,11 +1,12 @@
 """Four small HTTP services on loopback that book and cancel, and misbehave as a plan says.
 
-    POST /book    Idempotency-Key, Effect-Key, {"trip", "amount"}: 201, 409 (definite), 503
+    POST /book    Idempotency-Key, Saga-Fencing-Token, {"trip", "amount"}: 201, 409 (definite), 503
     POST /cancel  the same: 200, 503
+    and of both   400, 412, 422: a request that must not be carried out (`RequestRefused`)
 
-Each honours idempotency keys and keeps tombstones (see `ledger`). No fault is a guess
+Each gives requests their turns in its ledger. No fault is a guess
 about time: a request that is slow, or whose reply is lost, is held until a later
-request about the same effect was answered, or the service stops. So a slow booking
+request about the same trip was answered, or the service stops. So a slow booking
 is always carried out after the undo that overtook it.
 """
 
@@ -22,6 +23,7 @@ from aiohttp import web
 
 from examples.trip.faults import Asked, Fault, Plan, Verb
 from examples.trip.ledger import SERVICES, Answer, Ledger, Order, path_of
+from sagacity.participants import Level, RequestRefused, read_request
 
 _REFUSALS: Final = {
     "payment": "the card was declined",
@@ -77,7 +79,10 @@ class Service:
         self._requests += 1
         self._idle.clear()
         try:
-            answer = await self._treat(await _order_of(request), verb, work)
+            order = await _order_of(request, self._ledger.level)
+            answer = await self._treat(order, verb, work)
+        except RequestRefused as refused:
+            answer = Answer(refused.status, {"reason": str(refused)})
         finally:
             self._requests -= 1
             if not self._requests:
@@ -87,23 +92,23 @@ class Service:
     async def _treat(
         self, order: Order, verb: Verb, work: Callable[[Order, Fault], Answer]
     ) -> Answer:
-        self._count[order.effect, verb] += 1
-        asked = Asked(self._name, verb, order.trip, self._count[order.effect, verb])
+        self._count[order.trip, verb] += 1
+        asked = Asked(self._name, verb, order.trip, self._count[order.trip, verb])
         treatment = self._plan(asked)
         await asyncio.sleep(treatment.delay_seconds)
         match treatment.fault:
             case Fault.UNAVAILABLE:
                 return Answer(503, {"reason": "try again later"})
             case Fault.SLOW:
-                await self._hold(order.effect)
+                await self._hold(order.trip)
                 return work(order, treatment.fault)
             case Fault.LOSE_REPLY:
                 answer = work(order, treatment.fault)
-                await self._hold(order.effect)
+                await self._hold(order.trip)
                 return answer
             case Fault.NONE | Fault.REFUSE:
                 answer = work(order, treatment.fault)
-                if held := self._held.pop(order.effect, None):
+                if held := self._held.pop(order.trip, None):
                     held.set()
                 return answer
 
@@ -112,19 +117,15 @@ class Service:
             await self._held.setdefault(effect, asyncio.Event()).wait()
 
 
-async def _order_of(request: web.Request) -> Order:
+async def _order_of(request: web.Request, level: Level) -> Order:
     body = await request.json()
-    return Order(
-        request=request.headers["Idempotency-Key"],
-        effect=request.headers["Effect-Key"],
-        trip=body["trip"],
-        amount=body["amount"],
-    )
+    content = request.path.encode() + await request.read()
+    return Order(read_request(request.headers, content, level), body["trip"], body["amount"])
 
 
 @asynccontextmanager
 async def running_services(
-    directory: Path, plan: Plan, *, tombstones: bool = True
+    directory: Path, plan: Plan, *, level: Level = Level.FENCED
 ) -> AsyncGenerator[Mapping[str, str], None]:
     """Run the four services on free ports, with their ledgers in `directory`; gives their URLs.
 
@@ -134,7 +135,7 @@ async def running_services(
     async with AsyncExitStack() as stack:
         urls: dict[str, str] = {}
         for name in SERVICES:
-            ledger = Ledger(path_of(directory, name), tombstones=tombstones)
+            ledger = Ledger(path_of(directory, name), level=level)
             stack.enter_context(closing(ledger))
             service = Service(name, ledger, plan)
             runner = web.AppRunner(service.application(), access_log=None)

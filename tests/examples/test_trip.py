@@ -2,7 +2,9 @@
 
 import asyncio
 from pathlib import Path
+from uuid import UUID
 
+import aiohttp
 import pytest
 from click.testing import CliRunner
 
@@ -24,6 +26,7 @@ from examples.trip.running import saga_id_of, store_url, take_trips, travel_agen
 from examples.trip.saga import Summary, Trip, book_trip
 from examples.trip.services import running_services
 from sagacity import SagaView, Sec, Stuck, Succeeded, Unwound, open_store
+from sagacity.participants import FENCING_TOKEN, IDEMPOTENCY_KEY, Level
 
 TRIP = Trip("Lisbon", hotel=400, flight=250, car=120)
 
@@ -31,8 +34,8 @@ TRIP = Trip("Lisbon", hotel=400, flight=250, car=120)
 PATIENT_SECONDS = 10.0
 
 
-async def run_trip(directory: Path, plan: Plan, *, tombstones: bool = True) -> SagaView:
-    async with travel_agency(directory, plan, tombstones=tombstones) as sec:
+async def run_trip(directory: Path, plan: Plan, *, level: Level = Level.FENCED) -> SagaView:
+    async with travel_agency(directory, plan, level=level) as sec:
         views = await take_trips(sec, [TRIP])
     return views["Lisbon"]
 
@@ -91,7 +94,7 @@ async def test_an_undo_that_overtakes_its_do_wins(tmp_path: Path, service: str) 
 
 async def test_plain_participants_can_be_left_with_a_late_effect(tmp_path: Path) -> None:
     """Without tombstones the overtaken do lands, the saga has unwound, and the judge sees it."""
-    view = await run_trip(tmp_path, first_booking({"flight": Fault.SLOW}), tombstones=False)
+    view = await run_trip(tmp_path, first_booking({"flight": Fault.SLOW}), level=Level.IDEMPOTENT)
 
     assert isinstance(view.outcome, Unwound)
     verdict = judge(tmp_path)["Lisbon"]
@@ -172,7 +175,10 @@ async def test_an_undo_that_gets_no_answer_is_left_to_a_person(tmp_path: Path) -
 
 
 async def test_a_trip_goes_on_with_the_next_coordinator(tmp_path: Path) -> None:
-    """A coordinator stops while the hotel has not answered; the next books what is left, once."""
+    """A coordinator stops while the hotel has not answered; the next books what is left, once.
+
+    The request of the first is carried out after that of the second, and is refused as stale.
+    """
     hotel_asked = asyncio.Event()
 
     def plan(asked: Asked) -> Treatment:
@@ -195,7 +201,66 @@ async def test_a_trip_goes_on_with_the_next_coordinator(tmp_path: Path) -> None:
     assert isinstance(outcome, Succeeded)
     verdict = judge(tmp_path)["Lisbon"]
     assert verdict.held is Held.ALL
-    assert kinds(verdict, "hotel") == ["booked", "repeated"]
+    assert kinds(verdict, "hotel") == ["booked", "stale"]
+
+
+async def test_duplicates_that_come_after_all_is_over_book_nothing(tmp_path: Path) -> None:
+    """The network delivers each request again, in both orders, when the trip has been unwound.
+
+    The flight's do had come after its undo, and the hotel's reply had been lost.
+    """
+    faults = {"hotel": Fault.LOSE_REPLY, "flight": Fault.SLOW}
+    nodes = {
+        "payment": "charge_card", "hotel": "book_hotel", "flight": "book_flight", "car": "book_car",
+    }  # fmt: skip
+    amounts = {"payment": 770, "hotel": 400, "flight": 250, "car": 120}
+    async with running_services(tmp_path, first_booking(faults)) as urls:
+        async with (
+            open_client(urls) as client,
+            Sec(open_store(store_url(tmp_path)), [book_trip], deps=client) as sec,
+        ):
+            [view] = (await take_trips(sec, [TRIP])).values()
+        async with aiohttp.ClientSession() as session:
+            for service in SERVICES:
+                for verb, direction in [("book", "do"), ("cancel", "undo"), ("book", "do")]:
+                    headers = {
+                        IDEMPOTENCY_KEY: f"{view.id}/{nodes[service]}/{direction}",
+                        FENCING_TOKEN: "1",
+                    }
+                    order = {"trip": "Lisbon", "amount": amounts[service] * (verb == "book")}
+                    await session.post(f"{urls[service]}/{verb}", headers=headers, json=order)
+
+    assert isinstance(view.outcome, Unwound)
+    verdict = judge(tmp_path)["Lisbon"]
+    assert verdict.held is Held.NOTHING
+    late = ["came late", "tombstone", "came late"]
+    repeated = ["repeated", "repeated", "repeated"]
+    assert kinds(verdict, "flight")[-3:] == late
+    assert kinds(verdict, "hotel") == ["booked", "repeated", "cancelled", *repeated]
+    assert kinds(verdict, "payment") == ["booked", "cancelled", *repeated]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 400),
+        ({IDEMPOTENCY_KEY: f"{UUID(int=1)}/book_flight/do", FENCING_TOKEN: "1"}, 422),
+    ],
+)
+async def test_what_is_no_request_of_a_saga_is_refused(
+    tmp_path: Path, headers: dict[str, str], status: int
+) -> None:
+    """Without keys, or with another order under a key that is known: nothing is booked for it."""
+    known = {IDEMPOTENCY_KEY: f"{UUID(int=1)}/book_flight/do", FENCING_TOKEN: "1"}
+    async with running_services(tmp_path, all_well) as urls, aiohttp.ClientSession() as session:
+        url = f"{urls['flight']}/book"
+        await session.post(url, headers=known, json={"trip": "Lisbon", "amount": 250})
+        async with session.post(
+            url, headers=headers, json={"trip": "Lisbon", "amount": 1}
+        ) as response:
+            assert response.status == status
+
+    assert kinds(judge(tmp_path)["Lisbon"], "flight") == ["booked"]
 
 
 async def test_chaos_leaves_every_trip_whole_or_not_at_all(tmp_path: Path) -> None:

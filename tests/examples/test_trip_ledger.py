@@ -3,14 +3,23 @@
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from examples.trip.checker import Held, judge_trip
 from examples.trip.ledger import SERVICES, Entry, EntryKind, Ledger, Order, path_of, read_entries
+from sagacity.participants import FENCING_TOKEN, IDEMPOTENCY_KEY, Level, read_request
 
-BOOK = Order("saga/flight/do", "saga/flight", "Lisbon", 250)
-CANCEL = Order("saga/flight/undo", "saga/flight", "Lisbon", 0)
+
+def order(direction: str, amount: int, *, token: int = 1, level: Level = Level.FENCED) -> Order:
+    key = f"{UUID(int=1)}/book_flight/{direction}"
+    headers = {IDEMPOTENCY_KEY: key, FENCING_TOKEN: str(token)}
+    return Order(read_request(headers, b"", level), "Lisbon", amount)
+
+
+BOOK = order("do", 250)
+CANCEL = order("undo", 0)
 
 
 @pytest.fixture
@@ -62,12 +71,22 @@ def test_a_refusal_is_final(ledger: Ledger, tmp_path: Path) -> None:
 
 def test_a_plain_participant_carries_out_a_late_do(tmp_path: Path) -> None:
     """Without tombstones an undo that comes first changes nothing: this is what they are for."""
-    with closing(Ledger(path_of(tmp_path, "flight"), tombstones=False)) as ledger:
-        ledger.cancel(CANCEL)
-        late = ledger.book(BOOK)
+    plain = Level.IDEMPOTENT
+    with closing(Ledger(path_of(tmp_path, "flight"), level=plain)) as ledger:
+        ledger.cancel(order("undo", 0, level=plain))
+        late = ledger.book(order("do", 250, level=plain))
 
     assert late.status == 201
     assert kinds(tmp_path) == ["nothing there", "booked"]
+
+
+def test_a_stale_coordinator_is_refused(ledger: Ledger, tmp_path: Path) -> None:
+    """Its successor has asked before; the ledger says that somebody tried."""
+    ledger.cancel(order("undo", 0, token=2))
+    stale = ledger.book(BOOK)
+
+    assert stale.status == 412
+    assert kinds(tmp_path) == ["tombstone", "stale"]
 
 
 def test_a_ledger_outlives_its_service(tmp_path: Path) -> None:
