@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import recovery, shapes, sizes, throughput
+from benchmarks import fleet, postgres, recovery, shapes, sizes, throughput
 from benchmarks.measuring import Figure
 from sagacity.engine.system import collect_garbage_less_often
 
@@ -31,6 +31,11 @@ GROUPS: dict[str, Group] = {
     "alone": throughput.sqlite_alone,
     "claimed": recovery.claimed,
     "killed": recovery.killed,
+    "postgres": lambda runs, _: postgres.one_process(runs),
+    "postgres-alone": lambda runs, _: postgres.alone(runs),
+    "fleet": lambda runs, _: fleet.processes(runs),
+    "fleet-killed": lambda runs, _: fleet.killed(runs),
+    "fleet-orphans": lambda runs, _: fleet.orphans(runs),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from sagacity import ActionFunc, ActionRegistry, Dag, DagBuilder, Node
+from sagacity import ActionFailed, ActionFunc, ActionRegistry, Dag, DagBuilder, Node
 
 
 async def _small_object(_ctx: Any) -> dict[str, Any]:
@@ -17,11 +17,21 @@ async def _twenty_ms(_ctx: Any) -> dict[str, Any]:
     return {"n": "node", "v": 1}
 
 
+async def _fails(_ctx: Any) -> None:
+    raise ActionFailed("no")
+
+
+async def _undone(_ctx: Any) -> None:
+    return None
+
+
 SMALL = ActionFunc("small-object", _small_object)
 SLOW = ActionFunc("twenty-ms", _twenty_ms)
+UNDOABLE = ActionFunc("undoable", _small_object, _undone)
+FAILS = ActionFunc("fails", _fails)
 REGISTRY = ActionRegistry()
-REGISTRY.register(SMALL)
-REGISTRY.register(SLOW)
+for action in (SMALL, SLOW, UNDOABLE, FAILS):
+    REGISTRY.register(action)
 
 
 def line(length: int, action: ActionFunc = SMALL) -> Dag:
@@ -29,6 +39,15 @@ def line(length: int, action: ActionFunc = SMALL) -> Dag:
     builder = DagBuilder(f"line-{length}")
     for number in range(length):
         builder.append(Node.action(f"n{number}", "Do", action))
+    return builder.build()
+
+
+def failing_line(length: int) -> Dag:
+    """Return a line of `length` actions of which the last fails, so that the others are undone."""
+    builder = DagBuilder(f"failing-{length}")
+    for number in range(length - 1):
+        builder.append(Node.action(f"n{number}", "Do", UNDOABLE))
+    builder.append(Node.action("last", "Fail", FAILS))
     return builder.build()
 
 
