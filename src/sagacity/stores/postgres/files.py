@@ -28,9 +28,9 @@ def queries_of(address: Address) -> Mapping[str, str]:
     """Return all queries by name."""
     queries = {name: in_schema(text, address.schema) for name, text in _QUERIES.items()}
     shown = queries["shown"]
-    for name in ("one", "mine", "newest"):
+    for name in ("one", "these", "mine", "newest"):
         queries[f"shown_{name}"] = f"{shown} {queries[f'of_{name}']}"
-    queries["stored"] = queries["stored"].replace("(shown)", f"({queries['shown_one']})")
+    queries["stored"] = queries["stored"].replace("(shown)", f"({queries['shown_these']})")
     if not address.listen:
         # Not every relative of PostgreSQL has the function; the text goes nowhere.
         queries = {name: text.replace("pg_notify(", "concat(") for name, text in queries.items()}

@@ -177,6 +177,9 @@ LEFT JOIN sagacity.definition ON definition.key = saga.definition
 -- name: of_one
 WHERE head.saga = $1
 
+-- name: of_these
+WHERE head.saga = ANY ($1::uuid[])
+
 -- name: of_mine
 WHERE head.saga = ANY ($1::uuid[]) AND head.owner = $2
     AND head.state NOT IN ('succeeded', 'unwound', 'abandoned')
@@ -199,7 +202,7 @@ ORDER BY head.saga DESC
 head.saga IN (SELECT label.saga FROM sagacity.label WHERE label.name = {} AND value = {})
 
 -- name: stored
--- What `shown` leaves out of a saga; both together are of one moment.
+-- Sagas whole: `shown` and what it leaves out; all together are of one moment.
 SELECT definition.document, definition.checksum, saga.constants, saga.params, saga.checksum,
     lines.firsts, lines.checksums, lines.records, shown.*
 FROM (shown) AS shown

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sagacity.errors import NoSuchSaga
+from sagacity.errors import NoSuchSaga, StoreCorrupt
 from sagacity.ports.store import FINAL, SagaStatus
-from sagacity.stores.postgres.rows import command_of, head_of, order_of, stored_of
+from sagacity.stores.postgres.rows import (
+    HEAD_COLUMNS,
+    command_of,
+    head_of,
+    order_of,
+    plain,
+    stored_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from sagacity.ports.store import InboxCommand, Order, SagaHead, SagaQuery, StoredSaga
@@ -37,17 +44,16 @@ async def newest(begun: Try, name: str, limit: int) -> Sequence[SagaHead]:
     return [head_of(row) for row in await begun.rows("shown_newest", name, limit)]
 
 
-async def saga(begun: Try, saga_id: UUID) -> StoredSaga:
-    """Return a saga whole.
-
-    Raises:
-        NoSuchSaga: it is not there.
-        StoreCorrupt: a part of it is damaged.
-    """
-    rows = await begun.rows("stored", saga_id)
-    if not rows:
-        raise NoSuchSaga(saga_id)
-    return stored_of(rows[0])
+async def sagas(begun: Try, ids: Sequence[UUID]) -> Mapping[UUID, StoredSaga | StoreCorrupt]:
+    """Return sagas whole, by id, or what is wrong with one; without those that are not there."""
+    found: dict[UUID, StoredSaga | StoreCorrupt] = {}
+    for row in await begun.rows("stored", ids):
+        saga_id = plain(row[-HEAD_COLUMNS])
+        try:
+            found[saga_id] = stored_of(row)
+        except StoreCorrupt as error:
+            found[saga_id] = error
+    return found
 
 
 async def position(begun: Try, saga_id: UUID) -> tuple[int, int]:

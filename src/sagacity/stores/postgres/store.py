@@ -1,9 +1,10 @@
 """`PostgresStore`: the port over a PostgreSQL database, which a fleet shares.
 
 What is where: this file says what each method of the port is made of. `writer` gathers
-appends, creates and commands into batches, `batch` says what a batch writes; `pool` has the
-connections for all else, `leasing` and `adopting` are about who owns what, `changing` the
-rarer writes, `reads` what is read; `listening` hears of what other processes do.
+appends, creates and commands into batches, `batch` says what a batch writes; `gathering`
+reads whole sagas, several at once; `pool` has the connections for all else, `leasing` and
+`adopting` are about who owns what, `changing` the rarer writes, `reads` what is read;
+`listening` hears of what other processes do.
 `failures` says what each error means. The SQL is in `queries.sql` and `schema/`.
 """
 
@@ -41,6 +42,7 @@ from sagacity.stores.postgres.batch import (
 )
 from sagacity.stores.postgres.ends import Ends
 from sagacity.stores.postgres.files import queries_of
+from sagacity.stores.postgres.gathering import Reader
 from sagacity.stores.postgres.listening import Listener
 from sagacity.stores.postgres.migrating import migrate
 from sagacity.stores.postgres.pool import Pool
@@ -64,6 +66,8 @@ if TYPE_CHECKING:
 
 POOL_SIZE: Final = 4
 """Connections for reads and the rarer writes; writer, lease and listener have one each."""
+READERS: Final = 2
+"""How many of those read whole sagas at once: the rest is for what must not wait for these."""
 POLL_SECONDS: Final = 0.5
 """Between two looks of who waits, where nobody can be told."""
 POLL_ENDS_SECONDS: Final = 1.0
@@ -76,6 +80,7 @@ class _Opened:
     """What there is while the store is open."""
 
     writer: Writer
+    reader: Reader
     pool: Pool
     leases: Pool
     sessions: Pool
@@ -121,6 +126,7 @@ class PostgresStore:
         renewal_seconds = min(address.timeout_seconds, address.lease_seconds / 3)
         opened = _Opened(
             writer=Writer(address, queries, self._channel),
+            reader=Reader(pool),
             pool=pool,
             leases=Pool(address, queries, 1, renewal_seconds),
             sessions=Pool(address, queries, MAX_OPEN, address.timeout_seconds),
@@ -129,6 +135,8 @@ class PostgresStore:
         )
         opened.background.begin(opened.listener.run())
         opened.background.begin(opened.writer.run())
+        for _ in range(READERS):
+            opened.background.begin(opened.reader.run())
         self._opened = opened
 
     async def close(self) -> None:
@@ -235,7 +243,7 @@ class PostgresStore:
         await self._wake_others(opened)
 
     async def read(self, saga_id: UUID) -> StoredSaga:
-        return await self._now_open().pool.call(partial(reads.saga, saga_id=saga_id), changes=False)
+        return await self._now_open().reader.read(saga_id)
 
     async def list(self, query: SagaQuery) -> Sequence[SagaHead]:
         check_query(query)
