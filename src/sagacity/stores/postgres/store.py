@@ -279,6 +279,7 @@ class PostgresStore:
         opened = self._now_open()
         check_ids(request_ids)
         await opened.pool.call(partial(changing.finish_commands, request_ids=request_ids))
+        await self._wake_others(opened)  # whoever has asked waits for that
 
     async def delete(self, ids: Sequence[UUID]) -> int:
         opened = self._now_open()
