@@ -62,7 +62,6 @@ from sagacity.runtime import (
     Sec,
     open_store,
 )
-from sagacity.within import start_within, start_within_async
 
 __all__ = [
     "Abandoned",
@@ -132,6 +131,4 @@ __all__ = [
     "action",
     "open_store",
     "saga",
-    "start_within",
-    "start_within_async",
 ]

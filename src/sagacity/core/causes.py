@@ -86,7 +86,7 @@ STUCK: Final = {
 
 
 def _orphaned(known: Known) -> Iterator[Cause]:
-    if not known.orphaned:
+    if not known.orphaned or (known.alive and _is_parked(known)):
         return
     view, since_ms = known.view, known.view.updated_ms
     around = (
@@ -101,9 +101,13 @@ def _orphaned(known: Known) -> Iterator[Cause]:
         yield Cause(Doing.ORPHANED, f"nobody has taken it on: {around}", since_ms=since_ms)
 
 
+def _is_parked(known: Known) -> bool:
+    return bool(known.state.missing) and known.view.state not in UNPARKED
+
+
 def _without_code(known: Known) -> Iterator[Cause]:
     state, view = known.state, known.view
-    if view.state in UNPARKED or not known.goes_on or not state.missing:
+    if not known.goes_on or not _is_parked(known):
         return
     told = "; ".join(state.missing)
     text = f"no code: {told}; a worker with the code takes it over"

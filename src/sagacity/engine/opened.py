@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.engine import system
 from sagacity.engine.acquiring import acquire
+from sagacity.engine.claiming import Claiming
 from sagacity.engine.deciding import Deciding
 from sagacity.engine.driving import Driving
 from sagacity.engine.leasing import Leasing
@@ -101,7 +102,10 @@ async def become(
     starting = Starting(store, driving, setup.registry, setup.check_actions)
     deciding = Deciding(store, driving, setup.registry, starting.busy)
     obeying = Obeying(store, setup.definitions, driving, deciding, setup.only)
-    recovery = Recovery(store, driving, obeying, carry_out, setup.only)
+    claiming = None
+    if driving.shares and setup.only is None:
+        claiming = Claiming(store, driving, setup.registry, setup.definitions)
+    recovery = Recovery(store, driving, obeying, carry_out, setup.only, claiming=claiming)
     await obeying.learn()  # before the first saga begins
     recovery_task = driving.tasks.spawn(recovery.run(), name="sagacity recovery")
     return Opened(driving, starting, deciding, obeying, leasing, recovery_task)

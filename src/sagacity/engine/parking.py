@@ -1,7 +1,8 @@
 """Parks sagas that a coordinator has no code for: `waiting for code`, never run, never lost.
 
 The state is one that coordinators drive. So each later one takes the saga over and looks
-again, and one that has the code goes on with it.
+again, and one that has the code goes on with it. Where there are many coordinators, a saga is
+passed on first, and marked only if nobody takes it (`claiming`).
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from sagacity.core.codec import encode_record
 from sagacity.core.events import Adopted
+from sagacity.errors import StoreError
 from sagacity.ports.store import MAX_UNFIT, Append, SagaStatus, Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sagacity.engine.executor import Execution
     from sagacity.ports.store import SagaHead, SagaStore
@@ -33,33 +35,50 @@ class Parking:
         self._store: Final = store
         self._owner: Final = owner
         self._unfit: Final[dict[str, None]] = {}
+        self.unsure = False
+        """Whether some could not be passed on, and nobody knows of them any more."""
 
     @property
-    def unfit(self) -> list[str]:
+    def unfit(self) -> Collection[str]:
         """Fingerprints of definitions that there is no code for here: others take their sagas."""
-        return list(self._unfit)
+        return self._unfit.keys()
 
     async def park(
         self, execution: Execution, head: SagaHead, missing: Sequence[str], now_ms: int
     ) -> None:
-        """Leave a saga alone whose log began as `head` says; its log says what is `missing`.
+        """Leave a saga alone whose log began as `head` says: marked, or for others to take.
 
         Nothing but its adoption may be pending.
         """
-        log.warning("saga %s (%s) waits for code: %s", head.id, head.name, "; ".join(missing))
-        if len(missing) > MAX_MISSING_TOLD:
-            missing = [*missing[:MAX_MISSING_TOLD], f"{len(missing) - MAX_MISSING_TOLD} more"]
-        await self._record(execution, head, missing, now_ms)
         if self._owner is not None:
-            self._unfit.pop(head.fingerprint, None)
-            self._unfit[head.fingerprint] = None
-            if len(self._unfit) > MAX_UNFIT:
-                del self._unfit[next(iter(self._unfit))]
-            await self._store.disown(self._owner, [head.id])
+            self.note_unfit(head.fingerprint)
+            await self.pass_on([head])
+            return
+        log.warning("saga %s (%s) waits for code: %s", head.id, head.name, "; ".join(missing))
+        await self.mark(execution, head, missing, now_ms)
 
-    async def _record(
+    async def pass_on(self, heads: Sequence[SagaHead]) -> None:
+        """Own these no more, for others to take."""
+        assert self._owner is not None
+        try:
+            await self._store.disown(self._owner, [head.id for head in heads])
+        except StoreError:
+            self.unsure = True
+            raise
+
+    def note_unfit(self, fingerprint: str) -> None:
+        """Pass over this definition from now on; the oldest is forgotten beyond `MAX_UNFIT`."""
+        self._unfit.pop(fingerprint, None)
+        self._unfit[fingerprint] = None
+        if len(self._unfit) > MAX_UNFIT:
+            del self._unfit[next(iter(self._unfit))]
+
+    async def mark(
         self, execution: Execution, head: SagaHead, missing: Sequence[str], now_ms: int
     ) -> None:
+        """Let the log of a saga say what is `missing`, unless it does."""
+        if len(missing) > MAX_MISSING_TOLD:
+            missing = [*missing[:MAX_MISSING_TOLD], f"{len(missing) - MAX_MISSING_TOLD} more"]
         state, journal = execution.state, execution.journal
         adopted = Adopted(state.owner, tuple(missing))
         if journal.pending:

@@ -6,7 +6,7 @@ others; an error of the store is reported and the loop goes on.
 
 Where there are other coordinators, sagas that have begun and lost their owner are adopted
 in small batches, so that all who are alive get their share; and of those that have not begun
-only as many as can soon begin here, so that whoever has room takes the rest.
+(or wait for code) only as many as can soon begin here, so that whoever has room takes the rest.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sagacity.core.values import Json
+    from sagacity.engine.claiming import Claiming
     from sagacity.engine.driving import Driving
     from sagacity.engine.obeying import Obeying
     from sagacity.ports.store import InboxCommand, SagaHead, SagaStore
@@ -37,8 +38,8 @@ SHORTEST_PAUSE_SECONDS: Final = 0.05
 SHARE: Final = 200
 """How many sagas that have begun are adopted at a time where others may adopt them too."""
 
-_NOT_BEGUN: Final = frozenset({SagaStatus.QUEUED})
-_BEGUN: Final = DRIVEN - _NOT_BEGUN
+_WAITING: Final = frozenset({SagaStatus.QUEUED, SagaStatus.WAITING_FOR_CODE})
+_BEGUN: Final = DRIVEN - _WAITING
 
 
 class Recovery:
@@ -51,11 +52,17 @@ class Recovery:
         obeying: Obeying,
         carry_out: Callable[[InboxCommand], Awaitable[None]],
         only: frozenset[UUID] | None = None,
+        *,
+        claiming: Claiming | None = None,
     ) -> None:
-        """`carry_out` does one command of the inbox; `only` says which sagas count (None: all)."""
+        """`claiming`: None where nobody else could have the code that is missing here.
+
+        `carry_out` does one command of the inbox; `only` says which sagas count (None: all).
+        """
         self._store: Final = store
         self._driving: Final = driving
         self._obeying: Final = obeying
+        self._claiming: Final = claiming
         self._carry_out: Final = carry_out
         self._only: Final = only
         self._not_adopted: set[UUID] = set(only or ())
@@ -118,11 +125,14 @@ class Recovery:
 
     async def _adopt(self) -> None:
         driving = self._driving
-        if self._unsure or driving.places.take_left_out():
-            self._unsure = True
+        if self._unsure or driving.parking.unsure or driving.places.take_left_out():
+            self._unsure, driving.parking.unsure = True, False
             await self._find_adopted()
-        if driving.shares and self._only is None:
+        if self._claiming is not None:
             await self._adopt_share()
+            self._unsure = True
+            await self._claiming.look()
+            self._unsure = False
             return
         while await self._adopt_page(DRIVEN, MAX_PAGE) == MAX_PAGE:
             pass
@@ -131,7 +141,7 @@ class Recovery:
         if await self._adopt_page(_BEGUN, SHARE) == SHARE:
             self._more_waiting = True
         room = min(self._driving.places.room, MAX_PAGE)
-        if room and await self._adopt_page(_NOT_BEGUN, room) == room:
+        if room and await self._adopt_page(_WAITING, room) == room:
             self._driving.places.call_when_short(self._hurry)
 
     async def _adopt_page(self, states: frozenset[SagaStatus], limit: int) -> int:
@@ -139,7 +149,11 @@ class Recovery:
             return 0
         self._unsure = True
         heads = await self._adoptable(states, limit)
-        for head in heads:
+        kept = heads
+        if self._claiming is not None:
+            kept = await self._claiming.keep(heads)
+            self._more_waiting |= len(kept) < len(heads)  # there is room, and perhaps what fits
+        for head in kept:
             await self._line_up(head)
         self._unsure = False
         return len(heads)
@@ -147,7 +161,7 @@ class Recovery:
     async def _adoptable(self, states: frozenset[SagaStatus], limit: int) -> Sequence[SagaHead]:
         owner, epoch = self._driving.owner, self._driving.epoch
         if self._only is None:
-            unfit = self._driving.parking.unfit
+            unfit = list(self._driving.parking.unfit)
             return await self._store.adopt(owner, epoch, states=states, unfit=unfit, limit=limit)
         if not self._not_adopted:
             return ()

@@ -143,10 +143,9 @@ async def settle(begun: Try, batch: Batch, channel: str) -> Sequence[Verdict]:
         verdicts = {row[0]: _verdict_of_send(row) for row in rows}
         return [verdicts[write.key] for write in batch]
     refused = Verdict.NOT_CURRENT if kind is Kind.APPEND else Verdict.NOT_NEW
-    ((count, done, _),) = rows
-    if count == len(batch):
+    if len(rows) == len(batch):
         return [Verdict.ACCEPTED] * len(batch)
-    accepted = frozenset(done)
+    accepted = {row[0] for row in rows}
     return [Verdict.ACCEPTED if write.key in accepted else refused for write in batch]
 
 

@@ -3,8 +3,7 @@
 -- `begin` says otherwise: so a process that stops in the middle holds no lock.
 --
 -- Many rows come as arrays, one for each column, and are joined by `unnest`: one round
--- trip, one plan, one commit, however many they are. What comes back says which were
--- written only if not all were: nearly always that is one row.
+-- trip, one plan, one commit, however many they are.
 
 -- name: begin
 -- Not for long: a process that stops here holds the locks until the server sends it away.
@@ -71,9 +70,7 @@ WITH given AS (
     SELECT saga, expected + 1, expected + events, checksum, at_ms, record
     FROM moved WHERE events > 0
 )
-SELECT count(*),
-    CASE WHEN count(*) < cardinality($1::uuid[]) THEN ARRAY(SELECT saga FROM moved) END,
-    (SELECT count(pg_notify($10::text, told)) FROM unnest($11::text[]) AS told)
+SELECT saga, (SELECT count(pg_notify($10, told)) FROM unnest($11::text[]) AS told)
 FROM moved
 
 -- name: create
@@ -112,9 +109,7 @@ WITH given AS (
         jsonb_each_text(convert_from(labels, 'UTF8')::jsonb) AS each
     WHERE labels <> '{}'
 )
-SELECT count(*),
-    CASE WHEN count(*) < cardinality($1::uuid[]) THEN ARRAY(SELECT id FROM made) END,
-    (SELECT count(pg_notify($17::text, told)) FROM unnest($18::text[]) AS told)
+SELECT id, (SELECT count(pg_notify($17, told)) FROM unnest($18::text[]) AS told)
 FROM made
 
 -- name: send
@@ -145,11 +140,11 @@ WITH given AS (
 SELECT given.request, sent.request IS NOT NULL,
     EXISTS (SELECT 1 FROM sagacity.head WHERE head.saga = given.saga),
     EXISTS (SELECT 1 FROM sagacity.inbox WHERE inbox.request = given.request),
-    (SELECT count(pg_notify($7::text, told)) FROM unnest($8::text[]) AS told)
+    (SELECT count(pg_notify($7, told)) FROM unnest($8::text[]) AS told)
 FROM given LEFT JOIN sent ON sent.request = given.request
 
 -- name: tell
-SELECT pg_notify($1::text, $2::text)
+SELECT pg_notify($1, $2)
 
 -- name: define
 WITH made AS (
@@ -160,11 +155,6 @@ WITH made AS (
 SELECT key FROM made
 UNION ALL
 SELECT key FROM sagacity.definition WHERE fingerprint = $1 AND name = $2
-
--- name: name_and_params
-SELECT definition.name, saga.params
-FROM sagacity.saga JOIN sagacity.definition ON definition.key = saga.definition
-WHERE saga.id = $1
 
 -- name: record_at
 -- Whether an append of unknown outcome has landed.
