@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from sagacity.engine.handle import Ending
     from sagacity.ports.store import SagaStore
 
-LONGEST_WAIT_SECONDS: Final = 30.0
-"""Then it is looked at again, whatever the store has told."""
+LONGEST_WAIT_SECONDS: Final = 5.0
+"""Then it is looked at again: what the store had to tell can be lost with the process that had."""
 TROUBLE_SECONDS: Final = 1.0
 
 

@@ -132,13 +132,18 @@ def write_of_command(command: InboxCommand) -> Write:
     return Write(Kind.SEND, command.request_id, row, len(command.arguments), wakes=True)
 
 
-async def settle(begun: Try, batch: Batch, channel: str) -> Sequence[Verdict]:
-    """Write all of one kind and return what came of each, in the same order."""
+async def settle(
+    begun: Try, batch: Batch, channel: str, *, tells: bool = True
+) -> Sequence[Verdict]:
+    """Write all of one kind and return what came of each, in the same order.
+
+    `tells`: others hear of it when it is committed; else the caller has to see to that.
+    """
     kind = batch[0].kind
     columns: list[Any] = [list(column) for column in zip(*[w.row for w in batch], strict=True)]
     if kind is Kind.SEND:
         columns.append(MAX_INBOX)
-    rows = await begun.rows(kind, *columns, channel, told(batch))
+    rows = await begun.rows(kind, *columns, channel, told(batch) if tells else [])
     if kind is Kind.SEND:
         verdicts = {row[0]: _verdict_of_send(row) for row in rows}
         return [verdicts[write.key] for write in batch]
@@ -149,14 +154,17 @@ async def settle(begun: Try, batch: Batch, channel: str) -> Sequence[Verdict]:
     return [Verdict.ACCEPTED if write.key in accepted else refused for write in batch]
 
 
-def told(batch: Batch) -> Sequence[str]:
-    """Return the notifications that go with a batch: of what ended, or an empty one."""
+def told(batch: Batch) -> list[str]:
+    """Return the notifications that go with a batch."""
     ended = [write.key.hex for write in batch if write.ends]
+    return payloads(ended, wakes=any(write.wakes for write in batch))
+
+
+def payloads(ended: Sequence[str], *, wakes: bool) -> list[str]:
+    """Return notifications: of the sagas that ended, and an empty one for coordinators."""
     step = MAX_PAYLOAD_BYTES // 33
-    payloads = [",".join(ended[at : at + step]) for at in range(0, len(ended), step)]
-    if any(write.wakes for write in batch):
-        payloads.append("")
-    return payloads
+    found = [",".join(ended[at : at + step]) for at in range(0, len(ended), step)]
+    return [*found, ""] if wakes else found
 
 
 def _verdict_of_send(row: Sequence[Any]) -> Verdict:

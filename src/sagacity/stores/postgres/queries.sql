@@ -146,6 +146,9 @@ FROM given LEFT JOIN sent ON sent.request = given.request
 -- name: tell
 SELECT pg_notify($1, $2)
 
+-- name: tell_all
+SELECT count(pg_notify($1::text, told)) FROM unnest($2::text[]) AS told
+
 -- name: define
 WITH made AS (
     INSERT INTO sagacity.definition (fingerprint, name, document, checksum)

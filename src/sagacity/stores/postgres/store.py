@@ -46,6 +46,7 @@ from sagacity.stores.postgres.gathering import Reader
 from sagacity.stores.postgres.listening import Listener
 from sagacity.stores.postgres.migrating import migrate
 from sagacity.stores.postgres.pool import Pool
+from sagacity.stores.postgres.telling import Teller
 from sagacity.stores.postgres.transactions import MAX_OPEN, PostgresTransaction, begin_in
 from sagacity.stores.postgres.writer import Writer
 
@@ -79,6 +80,7 @@ CREATE_TRIES: Final = 3
 class _Opened:
     """What there is while the store is open."""
 
+    teller: Teller
     writer: Writer
     reader: Reader
     pool: Pool
@@ -124,8 +126,10 @@ class PostgresStore:
             raise
         # A third, so that there is time for another try before the lease ends.
         renewal_seconds = min(address.timeout_seconds, address.lease_seconds / 3)
+        teller = Teller(pool, self._channel, is_heard=address.listen)
         opened = _Opened(
-            writer=Writer(address, queries, self._channel),
+            teller=teller,
+            writer=Writer(address, queries, self._channel, teller),
             reader=Reader(pool),
             pool=pool,
             leases=Pool(address, queries, 1, renewal_seconds),
@@ -134,6 +138,7 @@ class PostgresStore:
             background=Background(),
         )
         opened.background.begin(opened.listener.run())
+        opened.background.begin(teller.run())
         opened.background.begin(opened.writer.run())
         for _ in range(READERS):
             opened.background.begin(opened.reader.run())
@@ -147,6 +152,7 @@ class PostgresStore:
         self._ends.tell_all()
         try:
             await opened.writer.close()
+            await opened.teller.flush()
             identity, self._identity = self._identity, None
             if identity is not None:
                 # If the server does not answer, the lease ends by itself.

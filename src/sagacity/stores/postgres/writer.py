@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sagacity.stores.postgres.address import Address
     from sagacity.stores.postgres.batch import Write
     from sagacity.stores.postgres.driver import Connection
+    from sagacity.stores.postgres.telling import Teller
 
     Outcome: TypeAlias = Verdict | StoreError | ValueError
     Waiting: TypeAlias = tuple[Write, asyncio.Future[Verdict]]
@@ -48,7 +49,11 @@ MAX_QUEUED_BYTES: Final = 64 * 1024 * 1024
 class Writer:
     """The queue of writes, and the one who empties it."""
 
-    def __init__(self, address: Address, queries: Mapping[str, str], channel: str) -> None:
+    def __init__(
+        self, address: Address, queries: Mapping[str, str], channel: str, teller: Teller
+    ) -> None:
+        """`teller` tells others of what was written."""
+        self._teller: Final = teller
         self._address: Final = address
         self._queries: Final = queries
         self._channel: Final = channel
@@ -189,11 +194,12 @@ class Writer:
             await asyncio.sleep(delay_seconds(again + reconnected))
 
     async def _settle(self, begun: Try, batch: Sequence[Write]) -> Sequence[Verdict]:
-        verdicts = [*await settle(begun, batch, self._channel)]
+        verdicts = [*await settle(begun, batch, self._channel, tells=False)]
         for at, write in enumerate(batch):
             refused = verdicts[at] in (Verdict.NOT_CURRENT, Verdict.NOT_NEW, Verdict.SENT_BEFORE)
             if write.in_doubt and refused and await has_landed(begun, write):
                 verdicts[at] = Verdict.ACCEPTED
+        self._teller.note(batch)
         return verdicts
 
     async def _connected(self) -> Connection:
