@@ -62,6 +62,7 @@ from sagacity.runtime import (
     Sec,
     open_store,
 )
+from sagacity.within import start_within, start_within_async
 
 __all__ = [
     "Abandoned",
@@ -131,4 +132,6 @@ __all__ = [
     "action",
     "open_store",
     "saga",
+    "start_within",
+    "start_within_async",
 ]

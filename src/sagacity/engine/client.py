@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
-from sagacity.core.events import Created, StartRequested
 from sagacity.core.masking import revived
-from sagacity.core.state import SagaState
 from sagacity.core.values import MAX_VALUE_BYTES, check_value_limit
 from sagacity.engine import inbox, system
 from sagacity.engine.asking import ask
@@ -20,9 +18,8 @@ from sagacity.engine.definitions import Definitions
 from sagacity.engine.forecasting import plan_of
 from sagacity.engine.handle import Ending, Handle
 from sagacity.engine.injection import check_repeat
-from sagacity.engine.intake import check_same, new_saga, take_in
+from sagacity.engine.intake import check_same, take_in, unowned_saga
 from sagacity.engine.many import ForMany
-from sagacity.engine.requests import whoami
 from sagacity.errors import SagaStateError
 from sagacity.ports.store import FINAL, SagaStatus
 
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
 
     from sagacity.authoring import Saga
     from sagacity.core.dag import Dag
-    from sagacity.core.events import Event
     from sagacity.core.values import Json
     from sagacity.engine.forecasting import Plan
     from sagacity.engine.requests import Request
@@ -99,17 +95,8 @@ class Client(ForMany):
         (-100 to 100) counts as a minute more of it, so that nobody waits for ever.
         """
         intake = take_in(saga_or_dag, params, labels, self._max_value_bytes)
-        saga_id = id or system.new_saga_id()
-        state = SagaState(intake.dag, intake.params)
-        events: list[Event] = [Created("", whoami())]
-        now = system.wall_ms()
-        if start:
-            events.append(StartRequested(intake.dag.expires_ms(now)))
-        for event in events:
-            state.apply(event)
-        saga = new_saga(
-            intake, saga_id, state, events, now_ms=now, owner="", epoch=0, priority=priority
-        )
+        saga = unowned_saga(intake, id or system.new_saga_id(), priority=priority, start=start)
+        saga_id = saga.id
         if await self._store.create(saga) is not None:
             stored = await self._store.read(saga_id)
             check_same(saga_id, stored.head.name, stored.params, intake)

@@ -9,11 +9,15 @@ from sagacity.authoring import Saga
 from sagacity.core.codec import encode_record
 from sagacity.core.dag import Dag
 from sagacity.core.definition import constants_of
+from sagacity.core.events import Created, StartRequested
 from sagacity.core.immutable import Immutable
 from sagacity.core.masking import revived
 from sagacity.core.sealed import refuse_sealed
+from sagacity.core.state import SagaState
 from sagacity.core.values import MOST_VALUE_BYTES, decode, encode, within
+from sagacity.engine import system
 from sagacity.engine.definitions import definition_for
+from sagacity.engine.requests import whoami
 from sagacity.engine.summaries import summary_of
 from sagacity.errors import DagError, SagaExists
 from sagacity.ports.store import NewSaga
@@ -24,7 +28,6 @@ if TYPE_CHECKING:
 
     from sagacity.core.actions import ActionRegistry
     from sagacity.core.events import Event
-    from sagacity.core.state import SagaState
     from sagacity.core.values import Json
 
 MAX_LABELS: Final = 64
@@ -132,6 +135,19 @@ def new_saga(
         owner=owner,
         epoch=epoch,
         priority=priority,
+    )
+
+
+def unowned_saga(intake: Intake, saga_id: UUID, *, priority: int, start: bool) -> NewSaga:
+    """Return a saga as a process creates it that drives none: whoever is there takes it on."""
+    state, now_ms = SagaState(intake.dag, intake.params), system.wall_ms()
+    events: list[Event] = [Created("", whoami())]
+    if start:
+        events.append(StartRequested(intake.dag.expires_ms(now_ms)))
+    for event in events:
+        state.apply(event)
+    return new_saga(
+        intake, saga_id, state, events, now_ms=now_ms, owner="", epoch=0, priority=priority
     )
 
 

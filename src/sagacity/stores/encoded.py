@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace as with_parts
 
-from sagacity.core.sealed import seal, unseal
-from sagacity.errors import PayloadUnreadable, StoreError
+from sagacity.errors import PayloadUnreadable
 from sagacity.ports.store import DRIVEN, MAX_PAGE
 from sagacity.ports.transactions import Transactional
+from sagacity.stores._encoding import Encoding
 from sagacity.stores._limits import check_append, check_command, check_new, check_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-    from sagacity.core.values import Json
-    from sagacity.ports.codec import Codecs, PayloadCodec
+    from sagacity.ports.codec import Codecs
     from sagacity.ports.store import (
         Append,
         Coordinator,
@@ -39,10 +38,6 @@ if TYPE_CHECKING:
     )
     from sagacity.ports.transactions import Transaction
 
-MAX_NAME_CHARS: Final = 200
-_PREFIX: Final = b"sagacity:"
-"""Encoded with each payload: a codec that notices no wrong key gives anything but this."""
-
 
 class EncodedStore:
     """A `SagaStore` that encodes what it hands to another one, and decodes what comes back."""
@@ -53,12 +48,8 @@ class EncodedStore:
         Raises:
             ValueError: there is no codec, or two have one name.
         """
-        codecs = _listed(codec)
         self._store: Final = store
-        self._writes: Final = codecs[0]
-        self._reads: Final = {each.name: each for each in codecs}
-        if len(self._reads) < len(codecs):
-            raise ValueError("two codecs have one name: stored payloads could not tell them apart")
+        self._encoding: Final = Encoding(codec)
 
     async def open(self) -> None:
         """Open the store."""
@@ -87,14 +78,7 @@ class EncodedStore:
     async def create(self, saga: NewSaga) -> SagaHead | None:
         """Store a new saga, its payloads encoded."""
         check_new(saga)
-        return await self._store.create(
-            with_parts(
-                saga,
-                params=self._encoded(saga.params),
-                constants=self._encoded(saga.constants),
-                record=self._encoded(saga.record),
-            )
-        )
+        return await self._store.create(self._encoding.encode_saga(saga))
 
     async def append(self, append: Append) -> None:
         """Append a record, encoded."""
@@ -103,7 +87,7 @@ class EncodedStore:
     def _append_encoded(self, append: Append) -> Append:
         check_append(append)
         if append.event_count:
-            append = with_parts(append, record=self._encoded(append.record))
+            append = with_parts(append, record=self._encoding.encode(append.record))
         return append
 
     async def adopt(
@@ -135,10 +119,10 @@ class EncodedStore:
         whose = f"saga {saga_id}"
         return replace(
             stored,
-            params=self._decoded(stored.params, whose),
-            constants=self._decoded(stored.constants, whose),
+            params=self._encoding.decode(stored.params, whose),
+            constants=self._encoding.decode(stored.constants, whose),
             records=tuple(
-                (first, self._decoded(record, whose)) for first, record in stored.records
+                (first, self._encoding.decode(record, whose)) for first, record in stored.records
             ),
         )
 
@@ -153,7 +137,9 @@ class EncodedStore:
     async def send(self, command: InboxCommand) -> bool:
         """Put a command into the inbox, its arguments encoded."""
         check_command(command)
-        return await self._store.send(replace(command, arguments=self._encoded(command.arguments)))
+        return await self._store.send(
+            replace(command, arguments=self._encoding.encode(command.arguments))
+        )
 
     async def take(
         self, *, owner: str | None = None, limit: int = MAX_PAGE
@@ -177,7 +163,9 @@ class EncodedStore:
     async def keep_order(self, order: Order) -> bool:
         """Keep an order, its document encoded: it can have an output to set."""
         check_order(order)
-        return await self._store.keep_order(replace(order, document=self._encoded(order.document)))
+        return await self._store.keep_order(
+            replace(order, document=self._encoding.encode(order.document))
+        )
 
     async def orders(self, kind: str) -> Sequence[Order]:
         """Return the orders of a kind, decoded.
@@ -186,7 +174,7 @@ class EncodedStore:
             PayloadUnreadable: who does not know what others are to obey must not go on.
         """
         return [
-            replace(order, document=self._decoded(order.document, f"{kind} {order.id}"))
+            replace(order, document=self._encoding.decode(order.document, f"{kind} {order.id}"))
             for order in await self._store.orders(kind)
         ]
 
@@ -202,41 +190,9 @@ class EncodedStore:
         """Return when a saga may have ended."""
         await self._store.wait_for_end(saga_id, timeout_seconds)
 
-    def _encoded(self, text: Json) -> Json:
-        codec = self._writes
-        try:
-            return seal(codec.name, codec.encode(_PREFIX + text))
-        except Exception as error:
-            raise StoreError(
-                f'the codec "{codec.name}" cannot encode: {type(error).__name__}'
-            ) from error
-
-    def _decoded(self, text: Json, whose: str) -> Json:
-        sealed = unseal(text)
-        if sealed is None:
-            return text
-        name, encoded = sealed
-        codec = self._reads.get(name)
-        if codec is None:
-            known = ", ".join(f'"{each}"' for each in self._reads)
-            raise PayloadUnreadable(
-                name, f'{whose} was written with the codec "{name:.100}"; here are only {known}'
-            )
-        try:
-            payload = codec.decode(encoded)
-        except Exception as error:
-            raise PayloadUnreadable(
-                name, f'the codec "{name}" cannot decode {whose}: {type(error).__name__}'
-            ) from error
-        if not payload.startswith(_PREFIX):
-            raise PayloadUnreadable(
-                name, f'the codec "{name}" cannot decode {whose}: perhaps it has another key'
-            )
-        return payload[len(_PREFIX) :]
-
     def _opened(self, command: InboxCommand) -> InboxCommand:
         try:
-            arguments = self._decoded(command.arguments, f"command {command.request_id}")
+            arguments = self._encoding.decode(command.arguments, f"command {command.request_id}")
         except PayloadUnreadable:
             return command
         return replace(command, arguments=arguments)
@@ -279,14 +235,3 @@ def encoded(store: SagaStore, codec: Codecs) -> EncodedStore:
     """
     made = EncodedTransactionalStore if isinstance(store, Transactional) else EncodedStore
     return made(store, codec)
-
-
-def _listed(codec: Codecs) -> Sequence[PayloadCodec]:
-    codecs: list[PayloadCodec] = [*codec] if isinstance(codec, Sequence) else [codec]
-    if not codecs:
-        raise ValueError("no codec is given")
-    for each in codecs:
-        name = getattr(each, "name", None)
-        if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_CHARS:
-            raise ValueError(f"a codec needs a name of 1 to {MAX_NAME_CHARS} characters: {each!r}")
-    return codecs

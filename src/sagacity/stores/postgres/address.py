@@ -82,7 +82,7 @@ def address_of(url: str) -> Address:
     return Address(
         dsn=parts._replace(query=urlencode(options)).geturl(),
         shown=shown,
-        schema=_schema(shown, ours.get("schema", "sagacity")),
+        schema=check_schema(ours.get("schema", "sagacity"), f"{shown}: "),
         lease_seconds=_seconds(shown, "lease", ours.get("lease", "10"), *LEASE_SECONDS),
         timeout_seconds=_seconds(shown, "timeout", ours.get("timeout", "10"), *TIMEOUT_SECONDS),
         listen=bool(_choice(shown, "listen", ours.get("listen", "on"))),
@@ -98,10 +98,15 @@ def _shown(parts: SplitResult) -> str:
     return f"{parts.scheme}://{name}{at}{hosts}{parts.path}"
 
 
-def _schema(shown: str, name: str) -> str:
+def check_schema(name: str, whose: str = "") -> str:
+    """Return the name of a schema, if it can be one.
+
+    Raises:
+        ValueError: it cannot.
+    """
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"{shown}: schema= takes letters, digits and _, at most {MAX_SCHEMA_CHARS} in all, "
+            f"{whose}schema= takes letters, digits and _, at most {MAX_SCHEMA_CHARS} in all, "
             f"and no digit at the beginning"
         )
     return name

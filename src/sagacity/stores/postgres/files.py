@@ -24,9 +24,14 @@ SCHEMA: Final[Traversable] = HERE / "schema"
 _QUERIES: Final = load_queries(HERE / "queries.sql")
 
 
+def queries_in(schema: str) -> dict[str, str]:
+    """Return the queries by name, without those that are put together."""
+    return {name: in_schema(text, schema) for name, text in _QUERIES.items()}
+
+
 def queries_of(address: Address) -> Mapping[str, str]:
     """Return all queries by name."""
-    queries = {name: in_schema(text, address.schema) for name, text in _QUERIES.items()}
+    queries = queries_in(address.schema)
     shown = queries["shown"]
     for name in ("one", "these", "mine", "newest"):
         queries[f"shown_{name}"] = f"{shown} {queries[f'of_{name}']}"

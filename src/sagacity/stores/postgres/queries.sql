@@ -159,6 +159,11 @@ SELECT key FROM made
 UNION ALL
 SELECT key FROM sagacity.definition WHERE fingerprint = $1 AND name = $2
 
+-- name: name_and_params
+SELECT definition.name, saga.params
+FROM sagacity.saga JOIN sagacity.definition ON definition.key = saga.definition
+WHERE saga.id = $1
+
 -- name: record_at
 -- Whether an append of unknown outcome has landed.
 SELECT record FROM sagacity.log WHERE saga = $1 AND first_sequence = $2
