@@ -148,9 +148,10 @@ async def settle(
         verdicts = {row[0]: _verdict_of_send(row) for row in rows}
         return [verdicts[write.key] for write in batch]
     refused = Verdict.NOT_CURRENT if kind is Kind.APPEND else Verdict.NOT_NEW
-    if len(rows) == len(batch):
+    ((count, done, _),) = rows
+    if count == len(batch):
         return [Verdict.ACCEPTED] * len(batch)
-    accepted = {row[0] for row in rows}
+    accepted = frozenset(done)
     return [Verdict.ACCEPTED if write.key in accepted else refused for write in batch]
 
 

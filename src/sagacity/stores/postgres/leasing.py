@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sagacity.stores.postgres.pool import Try
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Acquiring:
     """What `acquire` asks for; `before` is what the store object was until now."""
 
@@ -25,6 +25,8 @@ class Acquiring:
     lease_seconds: float
     shown: str
     before: Coordinator | None
+    _epoch: int | None = None
+    """Known, if only what comes after has to be tried again."""
 
     async def __call__(self, begun: Try) -> Coordinator:
         """Retire what was before, and begin a new identity.
@@ -32,18 +34,22 @@ class Acquiring:
         Raises:
             StoreBusy: another process uses this name, and is alive.
         """
+        if self._epoch is None:
+            self._epoch = await self._begin(begun)
+        await begun.rows("leave_to_others", self.owner)
+        return Coordinator(self.owner, self._epoch)
+
+    async def _begin(self, begun: Try) -> int:
         if self.before is not None:
             await retire(begun, self.before)
         # In doubt: the one of this name may be ourselves, of the try before.
-        values = (self.owner, self.lease_seconds, begun.in_doubt)
-        epoch = await begun.value("become", *values)
+        epoch = await begun.value("become", self.owner, self.lease_seconds, begun.in_doubt)
         if epoch is None:
             raise StoreBusy(
                 f'{self.shown}: a coordinator with the identity "{self.owner}" is alive; each '
                 f"needs its own"
             )
-        await begun.rows("leave_to_others", self.owner)
-        return Coordinator(self.owner, int(epoch))
+        return int(epoch)
 
 
 async def renew(begun: Try, identity: Coordinator | None, lease_seconds: float) -> None:

@@ -3,7 +3,8 @@
 -- `begin` says otherwise: so a process that stops in the middle holds no lock.
 --
 -- Many rows come as arrays, one for each column, and are joined by `unnest`: one round
--- trip, one plan, one commit, however many they are.
+-- trip, one plan, one commit, however many they are. What comes back says which were
+-- written only if not all were: nearly always that is one row.
 
 -- name: begin
 -- Not for long: a process that stops here holds the locks until the server sends it away.
@@ -70,7 +71,9 @@ WITH given AS (
     SELECT saga, expected + 1, expected + events, checksum, at_ms, record
     FROM moved WHERE events > 0
 )
-SELECT saga, (SELECT count(pg_notify($10, told)) FROM unnest($11::text[]) AS told)
+SELECT count(*),
+    CASE WHEN count(*) < cardinality($1::uuid[]) THEN ARRAY(SELECT saga FROM moved) END,
+    (SELECT count(pg_notify($10::text, told)) FROM unnest($11::text[]) AS told)
 FROM moved
 
 -- name: create
@@ -109,7 +112,9 @@ WITH given AS (
         jsonb_each_text(convert_from(labels, 'UTF8')::jsonb) AS each
     WHERE labels <> '{}'
 )
-SELECT id, (SELECT count(pg_notify($17, told)) FROM unnest($18::text[]) AS told)
+SELECT count(*),
+    CASE WHEN count(*) < cardinality($1::uuid[]) THEN ARRAY(SELECT id FROM made) END,
+    (SELECT count(pg_notify($17::text, told)) FROM unnest($18::text[]) AS told)
 FROM made
 
 -- name: send
@@ -140,11 +145,11 @@ WITH given AS (
 SELECT given.request, sent.request IS NOT NULL,
     EXISTS (SELECT 1 FROM sagacity.head WHERE head.saga = given.saga),
     EXISTS (SELECT 1 FROM sagacity.inbox WHERE inbox.request = given.request),
-    (SELECT count(pg_notify($7, told)) FROM unnest($8::text[]) AS told)
+    (SELECT count(pg_notify($7::text, told)) FROM unnest($8::text[]) AS told)
 FROM given LEFT JOIN sent ON sent.request = given.request
 
 -- name: tell
-SELECT pg_notify($1, $2)
+SELECT pg_notify($1::text, $2::text)
 
 -- name: tell_all
 SELECT count(pg_notify($1::text, told)) FROM unnest($2::text[]) AS told

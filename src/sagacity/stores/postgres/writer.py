@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 
 NO_DEFINITION: Final = "23503"
 """The only foreign key that a write can break."""
-MAX_ROWS: Final = 1_000
-"""Of one batch."""
+MAX_ROWS: Final = 250
+"""Of one batch. Not all that are in flight, so that those of one are at work while the next is
+under way (docs/decisions/0010-postgres-driver.md)."""
 MAX_BYTES: Final = 8 * 1024 * 1024
 """Of one batch; a single write may be larger."""
 MAX_QUEUED_BYTES: Final = 64 * 1024 * 1024
