@@ -64,7 +64,7 @@ def creating(saga: NewSaga, schema: str) -> Steps:
     write = write_of_create(saga, rows[0][0])
     columns = [[_plain(value)] for value in write.row]
     rows = yield Step(queries["create"], (*columns, f"sagacity_{schema}", [*told([write])]))
-    if rows:
+    if rows[0][0]:  # how many were made
         return None
     return (yield from _existing(saga.id, queries["name_and_params"]))
 
