@@ -76,14 +76,24 @@ async def _run(request: Request, display: Display, interruption: Interruption) -
     handed_over = False
     async with made_deps(request.deps) as deps:
         while True:
-            followed = await _run_here(
-                request, deps, display, interruption, handed_over=handed_over
-            )
+            followed = None
+            if handed_over or not await _has_others(request):
+                followed = await _run_here(
+                    request, deps, display, interruption, handed_over=handed_over
+                )
             if followed is None:
                 followed = await _hand_over(request, display, interruption, again=handed_over)
                 handed_over = True
             if followed is not None:
                 return followed
+
+
+async def _has_others(request: Request) -> bool:
+    """Whether there are coordinators, where another one of them would be in nobody's way."""
+    if not request.store.startswith(("postgresql:", "postgres:")):
+        return False  # to be found out by becoming the only one
+    async with Client(new_store(request.store)) as client:
+        return await client.has_coordinator()
 
 
 # -- by this process -----------------------------------------------------------------
@@ -213,7 +223,7 @@ async def _hand_over(
             await _begin(client, request)
         watched = FromOutside(client, request.id)
         view = await unless_interrupted(
-            interruption, follow(watched, display, patience_seconds=STAND_BY_SECONDS)
+            interruption, _follow_while_driven(client, watched, request, display)
         )
         if view is None:
             return Followed(
@@ -223,6 +233,15 @@ async def _hand_over(
                 command=request.watch_command,
             )
         return Followed(view) if view.outcome is not None else None
+
+
+async def _follow_while_driven(
+    client: Client, watched: FromOutside, request: Request, display: Display
+) -> SagaView:
+    while True:
+        view = await follow(watched, display, patience_seconds=STAND_BY_SECONDS)
+        if view.outcome is not None or not await client.is_driven(request.id):
+            return view
 
 
 async def _begin(backend: Sec | Client, request: Request) -> None:

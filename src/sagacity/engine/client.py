@@ -19,6 +19,7 @@ from sagacity.engine.forecasting import plan_of
 from sagacity.engine.handle import Ending, Handle
 from sagacity.engine.injection import check_repeat
 from sagacity.engine.intake import check_same, take_in, unowned_saga
+from sagacity.engine.listing import owners_alive
 from sagacity.engine.many import ForMany
 from sagacity.errors import SagaStateError
 from sagacity.ports.store import FINAL, SagaStatus
@@ -125,6 +126,15 @@ class Client(ForMany):
     async def has_coordinator(self) -> bool:
         """Return whether a coordinator is alive on the store; without one no saga goes on."""
         return bool(await self._store.coordinators())
+
+    async def is_driven(self, saga_id: UUID) -> bool:
+        """Return whether a coordinator that is alive owns the saga.
+
+        Raises:
+            NoSuchSaga: it does not exist.
+        """
+        alive = await owners_alive(self._store)
+        return (await self._store.read(saga_id)).head.owner in alive
 
     async def wait_for_change(self, seen: int = 0, timeout_seconds: float = POLL_SECONDS) -> int:
         """Return when the store may have changed since `seen`, or after the time-out.
