@@ -413,6 +413,7 @@ class Driving:
         """Stop all sagas at once, for their lease is lost: nothing is recorded or taken back."""
         self.draining = True
         self.places.close()
+        self.waiters.fail_all(NotOwner(why))  # before they hear that somebody closes
         cut = self._driven()
         cut_all(cut)
         for execution in cut:

@@ -132,6 +132,8 @@ class Life:
     async def end(self) -> None:
         """Stay a coordinator no more, after it was drained."""
         self._opened = None
+        if self._is_reborn is not None:
+            self._is_reborn.set()  # who waits for the next life hears that there is none
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.wait((self._keeping,))
@@ -167,14 +169,16 @@ class Life:
     async def _keep(self, opened: Opened) -> None:
         while True:
             why = await opened.leasing.until_lost()
-            driving = opened.driving
-            if driving.draining:
-                return  # what is left of it is for others already
-            self._is_reborn = asyncio.Event()
+            driving, was_draining = opened.driving, opened.driving.draining
+            reborn = asyncio.Event()
+            if not was_draining:
+                self._is_reborn = reborn
             driving.report(None, NotOwner(f"{driving.owner}: the lease is lost: {why}"))
             await driving.lose(why)
+            if was_draining:
+                return
             opened = self._opened = await self._next(driving)
-            self._is_reborn.set()
+            reborn.set()
 
     async def _next(self, last: Driving) -> Opened:
         while True:
