@@ -34,12 +34,14 @@ def blocks(page: Path, language: str) -> list[str]:
     )
 
 
-def run_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_in(
+    folder: Path, *arguments: str, store: str = "sqlite:///trips.db"
+) -> subprocess.CompletedProcess[str]:
     """Run Python as a reader of the README does."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env={**os.environ, "SAGACITY_STORE": "sqlite:///trips.db"},
+        env={**os.environ, "SAGACITY_STORE": store},
         capture_output=True,
         text=True,
         check=False,
@@ -92,6 +94,17 @@ def test_the_program_of_the_limits_runs(tmp_path: Path) -> None:
     ran = run_in(tmp_path, "program.py")
 
     assert (ran.stdout, ran.stderr) == ("charged 420\n", "")
+
+
+def test_the_program_of_the_page_on_transactions_runs(tmp_path: Path, postgres_url: str) -> None:
+    """A saga that is started with a purchase, and an action that takes stock."""
+    page = ROOT / "docs/transactions.md"
+    (tmp_path / "program.py").write_text("\n".join(blocks(page, "python")))
+    (shown,) = blocks(page, "text")
+
+    ran = run_in(tmp_path, "program.py", store=postgres_url)
+
+    assert (ran.stdout, ran.stderr) == (shown, "")
 
 
 def test_the_services_of_the_page_on_participants_do_what_it_says(tmp_path: Path) -> None:
