@@ -10,6 +10,7 @@ from sagacity.core.actions import ActionFunc, ActionRegistry
 from sagacity.core.builder import DagBuilder
 from sagacity.core.builder import NodeFactory as Node
 from sagacity.core.dag import Dag
+from sagacity.core.keys import saga_id_of
 from sagacity.core.limits import Limit
 from sagacity.core.outcome import Abandoned, NodeError, Outcome, Stuck, Succeeded, Unwound
 from sagacity.core.policies import Retry
@@ -132,6 +133,7 @@ __all__ = [
     "action",
     "open_store",
     "saga",
+    "saga_id_of",
     "start_within",
     "start_within_async",
 ]
