@@ -116,9 +116,9 @@ def test_keys_and_tokens_at_their_limits_are_read() -> None:
     assert (len(key), request.token) == (2_000, 9_223_372_036_854_775_807)
 
 
-def test_a_service_needs_no_driver_but_its_own() -> None:
-    """None is imported that was not there."""
-    program = "import sys, sagacity.participants; print(*sys.modules)"
+def test_nobody_needs_a_driver_but_their_own() -> None:
+    """Neither a service nor the rest of sagacity imports one before there is a store for it."""
+    program = "import sys, sagacity, sagacity.participants; print(*sys.modules)"
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )

@@ -68,14 +68,14 @@ def _store(url: str) -> SagaStore:
 def _postgres(url: str) -> SagaStore:
     try:
         # Not at the top: the driver is not everybody's.
-        package = import_module("sagacity.stores.postgres")
+        module = import_module("sagacity.stores.postgres.store")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("sagacity"):
             raise
         raise ValueError(
             f"a store in PostgreSQL needs {error.name}: pip install 'sagacity[postgres]'"
         ) from error
-    store: SagaStore = package.PostgresStore(url)
+    store: SagaStore = module.PostgresStore(url)
     return store
 
 
