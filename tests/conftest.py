@@ -2,9 +2,14 @@
 
 from hypothesis import settings
 
-from tests.postgres.fixtures import postgres_server, postgres_url
+from tests.postgres.fixtures import (
+    postgres_server,
+    postgres_store_url,
+    postgres_url,
+    shared_database,
+)
 
-__all__ = ["postgres_server", "postgres_url"]
+__all__ = ["postgres_server", "postgres_store_url", "postgres_url", "shared_database"]
 
 # No deadline: a slow machine is not a failing property. Not derandomised, not even in CI: each run
 # looks somewhere new, and the printed blob (@reproduce_failure) brings a find back.

@@ -15,7 +15,15 @@ from sagacity.stores.postgres import PostgresStore
 from sagacity.stores.sqlite import SqliteStore
 from sagacity.testing import BrokenPromise, check_store
 from sagacity.testing._promises import inbox
-from sagacity.testing.conformance import PROMISES, Promise, check_promise
+from sagacity.testing.conformance import (
+    FLEET_PROMISES,
+    PROMISES,
+    FleetPromise,
+    MakeStores,
+    Promise,
+    check_fleet_promise,
+    check_promise,
+)
 from tests.postgres.modes import MODES
 from tests.stores.codecs import KeyedCodec
 
@@ -33,7 +41,7 @@ def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Make
     elif name == "sqlite":
         yield making(partial(SqliteStore, tmp_path / "sagas.db"), request.param)
     else:
-        with contextmanager(MODES[name])(request.getfixturevalue("postgres_url")) as url:
+        with contextmanager(MODES[name])(request.getfixturevalue("postgres_store_url")) as url:
             yield making(partial(PostgresStore, url), request.param)
 
 
@@ -56,6 +64,25 @@ async def test_each_promise_of_the_port_is_kept(
     ):
         pytest.skip("100,000 commands; the usual mode has them")
     await check_promise(promise, make_store)
+
+
+@pytest.fixture(params=MODES)
+def make_stores(request: pytest.FixtureRequest, postgres_store_url: str) -> Generator[MakeStores]:
+    with contextmanager(MODES[request.param])(postgres_store_url) as url:
+
+        @asynccontextmanager
+        async def make() -> AsyncGenerator[tuple[SagaStore, SagaStore]]:
+            yield PostgresStore(f"{url}&lease=1"), PostgresStore(f"{url}&lease=1")
+
+        yield make
+
+
+@pytest.mark.parametrize("promise", FLEET_PROMISES, ids=lambda promise: promise.__name__)
+async def test_each_promise_of_a_fleets_store_is_kept(
+    promise: FleetPromise, make_stores: MakeStores
+) -> None:
+    """The name of the promise is the fact; two stores on one database, as in two processes."""
+    await check_fleet_promise(promise, make_stores)
 
 
 class BackwardStore(MemoryStore):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
@@ -11,7 +12,8 @@ from urllib.parse import urlsplit
 import psycopg
 
 from sagacity.stores.postgres import PostgresStore
-from sagacity.stores.postgres.files import HERE
+from sagacity.stores.postgres.address import address_of
+from sagacity.stores.postgres.files import HERE, in_schema
 
 FAIL_SOME: Final = """
 CREATE FUNCTION sagacity.fail_some() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -35,19 +37,21 @@ def usual(url: str) -> Generator[str]:
 
 def without_extras(url: str) -> Generator[str]:
     """No LISTEN, no NOTIFY, no settings of a session, no prepared statements."""
-    yield f"{url}?listen=off&pool=transaction"
+    yield f"{url}&listen=off&pool=transaction"
 
 
 def weak_and_serializable(url: str) -> Generator[str]:
     """As the role of the engine, at SERIALIZABLE, where each fourth transaction has to be repeated."""
     with weak_role(url) as (engine, admin):
-        admin.execute(FAIL_SOME.encode())
+        schema = address_of(url).schema
+        admin.execute(in_schema(FAIL_SOME, schema).encode())
         for table in CHANGED:
-            admin.execute(
-                f"CREATE TRIGGER fail_some AFTER INSERT OR UPDATE OR DELETE ON sagacity.{table} "
-                "EXECUTE FUNCTION sagacity.fail_some()".encode()
-            )
-        yield f"{engine}?isolation=serializable"
+            text = f"""
+                CREATE TRIGGER fail_some AFTER INSERT OR UPDATE OR DELETE ON sagacity.{table}
+                EXECUTE FUNCTION sagacity.fail_some()
+            """
+            admin.execute(in_schema(text, schema).encode())
+        yield f"{engine}&isolation=serializable"
 
 
 @contextmanager
@@ -60,11 +64,11 @@ def weak_role(url: str) -> Generator[tuple[str, psycopg.Connection]]:
         await store.close()
 
     asyncio.run(make_schema())
-    database = urlsplit(url).path.strip("/")
-    engine, reader = f"engine_{database}", f"reader_{database}"
-    grants = (HERE / "roles.sql").read_text(encoding="utf-8")
+    address = address_of(url)
+    engine, reader = (f"{role}_{os.getpid()}_{address.schema}" for role in ("engine", "reader"))
+    grants = in_schema((HERE / "roles.sql").read_text(encoding="utf-8"), address.schema)
     grants = grants.replace("sagacity_engine", engine).replace("sagacity_reader", reader)
-    with psycopg.connect(url, autocommit=True) as admin:
+    with psycopg.connect(urlsplit(url)._replace(query="").geturl(), autocommit=True) as admin:
         admin.execute(f"CREATE ROLE {engine} LOGIN; CREATE ROLE {reader} LOGIN".encode())
         try:
             admin.execute(grants.encode())

@@ -8,20 +8,33 @@ is broken is reported together.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from sagacity.testing._promises import appends, changes, inbox, orders, owners, queries, sagas
+from sagacity.testing._promises import (
+    appends,
+    changes,
+    fleet,
+    inbox,
+    orders,
+    owners,
+    queries,
+    sagas,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from sagacity.ports.store import SagaStore
 
 MakeStore: TypeAlias = "Callable[[], AbstractAsyncContextManager[SagaStore]]"
 """Gives a store that is new, empty and not yet open, and clears it away on leaving."""
 
+MakeStores: TypeAlias = "Callable[[], AbstractAsyncContextManager[tuple[SagaStore, SagaStore]]]"
+"""Gives two stores on one database, as two processes have it, with leases of a second or so."""
+
 Promise: TypeAlias = "Callable[[SagaStore], Awaitable[None]]"
+FleetPromise: TypeAlias = "Callable[[SagaStore, SagaStore], Awaitable[None]]"
 
 PROMISES: Final[tuple[Promise, ...]] = (
     *sagas.PROMISES,
@@ -32,6 +45,9 @@ PROMISES: Final[tuple[Promise, ...]] = (
     *orders.PROMISES,
     *changes.PROMISES,
 )
+
+FLEET_PROMISES: Final[tuple[FleetPromise, ...]] = fleet.PROMISES
+"""For stores that take any number of coordinators."""
 
 PATIENCE_SECONDS: Final = 60.0
 """A promise that takes longer counts as broken: it hangs."""
@@ -45,20 +61,25 @@ class BrokenPromise(AssertionError):
         super().__init__(f"{promise}: {what}")
 
 
-async def check_store(make_store: MakeStore) -> None:
+async def check_store(make_store: MakeStore, make_stores: MakeStores | None = None) -> None:
     """Try every promise of the port on a fresh store each.
+
+    With `make_stores` also those of a store that takes any number of coordinators.
 
     Raises:
         ExceptionGroup: of one `BrokenPromise` for each that is broken.
     """
+    tries = [check_promise(promise, make_store) for promise in PROMISES]
+    if make_stores is not None:
+        tries += [check_fleet_promise(promise, make_stores) for promise in FLEET_PROMISES]
     broken: list[BrokenPromise] = []
-    for promise in PROMISES:
+    for each in tries:
         try:
-            await check_promise(promise, make_store)
+            await each
         except BrokenPromise as error:
             broken.append(error)
     if broken:
-        raise ExceptionGroup(f"{len(broken)} of {len(PROMISES)} promises are broken", broken)
+        raise ExceptionGroup(f"{len(broken)} of {len(tries)} promises are broken", broken)
 
 
 async def check_promise(promise: Promise, make_store: MakeStore) -> None:
@@ -67,18 +88,43 @@ async def check_promise(promise: Promise, make_store: MakeStore) -> None:
     Raises:
         BrokenPromise: with what happened instead, as its cause.
     """
-    sentence = promise.__name__.replace("_", " ")
+    async with _judging(promise.__name__), make_store() as store, _opened(store):
+        await promise(store)
+
+
+async def check_fleet_promise(promise: FleetPromise, make_stores: MakeStores) -> None:
+    """Try one promise on two fresh stores.
+
+    Raises:
+        BrokenPromise: with what happened instead, as its cause.
+    """
+    async with (
+        _judging(promise.__name__),
+        make_stores() as (one, other),
+        _opened(one),
+        _opened(other),
+    ):
+        await promise(one, other)
+
+
+@asynccontextmanager
+async def _opened(store: SagaStore) -> AsyncGenerator[None]:
+    await store.open()
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS), make_store() as store:
-            await store.open()
-            try:
-                await promise(store)
-            finally:
-                await store.close()
+        yield
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def _judging(name: str) -> AsyncGenerator[None]:
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            yield
     except Exception as error:
         what = str(error) or type(error).__name__
         if isinstance(error, TimeoutError):
             what = f"not within {PATIENCE_SECONDS:.0f} seconds"
         elif not isinstance(error, AssertionError):
             what = f"{type(error).__name__}: {what}"
-        raise BrokenPromise(sentence, what) from error
+        raise BrokenPromise(name.replace("_", " "), what) from error

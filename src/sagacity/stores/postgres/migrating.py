@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NOT_THERE: Final = frozenset({"42P01", "3F000"})
 """The version's table, or its schema."""
-MADE_AT_ONCE: Final = frozenset({"23505", "42P06", "42P07", "XX000", "40001", "40P01"})
+MADE_AT_ONCE: Final = frozenset({"23505", "42710", "42P06", "42P07", "XX000", "40001", "40P01"})
 """`IF NOT EXISTS` looks first and makes then: two at once can both find nothing."""
 NO_RIGHT: Final = "42501"
 TRIES: Final = 20

@@ -24,7 +24,7 @@ LONG_SECONDS: Final = 10.0
 """Whoever waits this long was not woken: its mark is as it was, and the promise is broken."""
 
 
-async def _current(store: SagaStore) -> int:
+async def current(store: SagaStore) -> int:
     """Return a mark after which nothing has changed yet."""
     seen, mark = -1, 0
     while mark != seen:
@@ -33,13 +33,13 @@ async def _current(store: SagaStore) -> int:
 
 
 async def waiting_ends_after_the_time_out(store: SagaStore) -> None:
-    mark = await _current(store)
+    mark = await current(store)
     equal(await store.wait_for_change(mark, 0.01), mark, "mark when nothing has changed")
     equal(await store.wait_for_change(mark, 0), mark, "mark when not waiting at all")
 
 
 async def each_change_wakes_who_waits(store: SagaStore) -> None:
-    mark = await _current(store)
+    mark = await current(store)
 
     async def wakes(change: Awaitable[object], what: str) -> None:
         nonlocal mark
@@ -49,7 +49,7 @@ async def each_change_wakes_who_waits(store: SagaStore) -> None:
                 await asyncio.sleep(0)
             await change
         holds(waiting.result() != mark, f"{what}: the mark is the same")
-        mark = await _current(store)
+        mark = await current(store)
 
     await wakes(store.create(new_saga()), "a create")
     if await has_one_coordinator(store):
@@ -60,18 +60,18 @@ async def each_change_wakes_who_waits(store: SagaStore) -> None:
 
 
 async def a_change_before_the_wait_is_not_missed(store: SagaStore) -> None:
-    mark = await _current(store)
+    mark = await current(store)
     await store.create(new_saga())
     after_create = await store.wait_for_change(mark, LONG_SECONDS)
     holds(after_create != mark, "the create was missed")
     if await has_one_coordinator(store):
-        mark = await _current(store)
+        mark = await current(store)
         await store.append(append_to())
         holds(await store.wait_for_change(mark, LONG_SECONDS) != mark, "the append was missed")
 
 
 async def all_who_wait_are_woken(store: SagaStore) -> None:
-    mark = await _current(store)
+    mark = await current(store)
     async with asyncio.TaskGroup() as tasks:
         waiting = [tasks.create_task(store.wait_for_change(mark, LONG_SECONDS)) for _ in range(10)]
         await asyncio.sleep(0)
@@ -80,7 +80,7 @@ async def all_who_wait_are_woken(store: SagaStore) -> None:
 
 
 async def waiting_can_be_cancelled(store: SagaStore) -> None:
-    mark = await _current(store)
+    mark = await current(store)
     async with asyncio.TaskGroup() as tasks:
         cut_short = tasks.create_task(store.wait_for_change(mark, LONG_SECONDS))
         other = tasks.create_task(store.wait_for_change(mark, LONG_SECONDS))
