@@ -119,6 +119,14 @@ def test_keys_are_stable() -> None:
     assert undo.idempotency_key == f"{SAGA_ID}/inner/pay/undo"
 
 
+def test_no_two_nodes_share_a_key() -> None:
+    """Also where one is called as another would be written in a header."""
+    names = ["é", "%C3%A9", "a b", "a%20b", "%"]
+    keys = {make_context(node=name).effect_key for name in names}
+    assert len(keys) == len(names)
+    assert all(key.isascii() and key.isprintable() for key in keys)
+
+
 def test_an_undo_finds_its_own_output() -> None:
     """Besides what the do could see; the do itself has none yet."""
     undo = attempt("look_typed", undo=True, output=b"5")

@@ -166,7 +166,8 @@ class Context(Generic[Deps]):
         Printable ASCII, whatever the node is called, so that it can be an HTTP header.
         """
         path = self._path
-        safe = path if path.isascii() and path.isprintable() else quote(path, safe="/~")
+        plain = path.isascii() and path.isprintable() and "%" not in path
+        safe = path if plain else quote(path, safe="/~")
         return f"{self.saga_id}/{safe}"
 
     @property
