@@ -73,7 +73,7 @@ ANSWERS: Final[Mapping[str, tuple[Answer, str]]] = MappingProxyType(
         "3D000": (Answer.WAIT, "there is no such database"),
         "42501": (
             Answer.WAIT,
-            "the role may not do this; docs/fleet.md says what each role needs",
+            "the role may not do this; docs/stores-postgres.md says what each role needs",
         ),
         "42P01": (
             Answer.WAIT,
