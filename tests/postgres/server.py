@@ -41,9 +41,16 @@ class Server:
     """One server, with its own data folder. `settings` come on top of `SETTINGS`."""
 
     def __init__(
-        self, settings: Mapping[str, str] | None = None, *, folder: Path | None = None
+        self,
+        settings: Mapping[str, str] | None = None,
+        *,
+        folder: Path | None = None,
+        replica_of: Server | None = None,
     ) -> None:
-        """Make its data folder, by default a new one for temporary files."""
+        """Make its data folder, by default a new one for temporary files.
+
+        A replica begins as a copy of a server that runs, and follows it.
+        """
         self.settings: Final = {**SETTINGS, **(settings or {})}
         self._home: Final = folder or Path(tempfile.mkdtemp(prefix="sagacity-postgres-"))
         self._user: Final = _user()
@@ -53,13 +60,29 @@ class Server:
             self._home.chmod(0o755)
         self._programs: Final = _programs(self._home, self._user)
         self._data: Final = self._home / "data"
-        self._data.mkdir()
-        if self._user is not None:
-            shutil.chown(self._data, self._user)
+        self.new_folder("data")
+        if replica_of is not None:
+            self.settings["primary_conninfo"] = (
+                f"host=127.0.0.1 port={replica_of.port} user=postgres"
+            )
+            self._run(
+                "pg_basebackup", "--host=127.0.0.1", f"--port={replica_of.port}",
+                "--username=postgres", "--checkpoint=fast", "--no-sync", f"--pgdata={self._data}",
+            )  # fmt: skip
+            (self._data / "standby.signal").touch()
+            return
         self._run(
             "initdb", "--auth=trust", "--encoding=utf8", "--locale=C", "--no-sync",
             "--username=postgres", f"--pgdata={self._data}",
         )  # fmt: skip
+
+    def new_folder(self, name: str) -> Path:
+        """Make a folder beside the data, which the server may write to."""
+        folder = self._home / name
+        folder.mkdir(mode=0o700)
+        if self._user is not None:
+            shutil.chown(folder, self._user)
+        return folder
 
     @property
     def log(self) -> Path:

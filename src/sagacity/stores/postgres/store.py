@@ -95,7 +95,7 @@ class PostgresStore:
     """Sagas in one schema of a PostgreSQL database."""
 
     def __init__(self, url: str) -> None:
-        """Name the database (docs/stores-postgres.md has the options); nothing is touched before `open`.
+        """Name the database, whose options docs/stores-postgres.md has; nothing is touched yet.
 
         Raises:
             ValueError: it is no such URL.
