@@ -46,6 +46,10 @@ def small_disk(server: Server) -> Generator[Path]:
         subprocess.run(["umount", folder], check=True)
 
 
+def enlarge(folder: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=64m", folder], check=True)
+
+
 async def insist(store: PostgresStore, append: Append) -> None:
     """Append as the engine does: until the store has it."""
     try:
@@ -72,9 +76,7 @@ async def test_a_full_disk_refuses_and_takes_more_when_there_is_room(
     assert stored
     for number in range(stored):
         assert (await store.read(saga_id(number))).params == params
-    await asyncio.to_thread(
-        subprocess.run, ["mount", "-o", "remount,size=64m", small_disk], check=True
-    )
+    await asyncio.to_thread(enlarge, small_disk)
     assert await store.create(new_saga(stored, params=params)) is None
     await store.close()
 
