@@ -16,6 +16,7 @@ from sagacity.engine.system import collect_garbage_less_often
 from sagacity.ports.observer import Recorded
 
 TELL_SECONDS = 0.05
+AT_ONCE = 500
 
 
 class Tally:
@@ -85,9 +86,17 @@ async def _hold(url: str, count: int) -> None:
         open_store(url), registry, observers=[Holder(count)],
         max_sagas=count, max_actions=2 * count, max_queued=count,
     )  # fmt: skip
-    async with sec, asyncio.TaskGroup() as group:
-        for _ in range(count):
-            group.create_task(sec.run(dag, {"v": 1}))
+
+    async def begin() -> None:
+        handle = await sec.create(dag, {"v": 1})
+        await handle.start()
+
+    async with sec:
+        for _ in range(count // AT_ONCE):
+            async with asyncio.TaskGroup() as group:
+                for _ in range(AT_ONCE):
+                    group.create_task(begin())
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
