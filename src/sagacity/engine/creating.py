@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
-from sagacity.engine.waiters import closing
 from sagacity.errors import StoreError
 
 if TYPE_CHECKING:
@@ -34,9 +32,6 @@ class Creating:
         """Create the saga; False when it cannot be, after its waiters were told why."""
         try:
             head = await self._store.create(saga)
-        except asyncio.CancelledError:
-            self._waiters.fail(saga.id, closing())
-            raise
         except Exception as error:  # noqa: BLE001 - a border: the caller is told
             if isinstance(error, StoreError) and await self._insistence.has_created(saga):
                 return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.core.agenda import Direction
@@ -90,6 +91,8 @@ class Driving:
         """Whether there may be other coordinators."""
         self.draining = False
         self._drained: DrainReport | None = None
+        self._why_cut: Callable[[], Exception] = closing
+        """Makes what those are told whose request is cut short."""
         self.active: dict[UUID, Execution] = {}
         self.holds = Holds()
         """Those that are known; whoever lets a saga begin looks at them (`obey`)."""
@@ -199,7 +202,7 @@ class Driving:
         self.places.enter(entrant)
         self.active[execution.saga_id] = execution
         task = self.tasks.spawn(self._drive(execution, first_append))
-        task.add_done_callback(lambda _: fail(first_append, closing()))  # if it never began
+        task.add_done_callback(lambda _: fail(first_append, self._why_cut()))  # if it never began
         return first_append
 
     def enqueue_new(self, saga: NewSaga, entrant: Entrant) -> None:
@@ -221,7 +224,7 @@ class Driving:
         """
         durable: asyncio.Future[None] = self._loop.create_future()
         task = self.tasks.spawn(self._commit_and_enqueue(execution, durable, promised=promised))
-        task.add_done_callback(lambda _: fail(durable, closing()))  # if it never began
+        task.add_done_callback(lambda _: fail(durable, self._why_cut()))  # if it never began
         return durable
 
     async def _commit_and_enqueue(
@@ -231,7 +234,7 @@ class Driving:
         try:
             await execution.journal.commit()
         except asyncio.CancelledError:
-            fail(durable, closing())
+            fail(durable, self._why_cut())
             raise
         except Exception as error:  # noqa: BLE001 - a border: the caller is told
             if promised:
@@ -333,8 +336,8 @@ class Driving:
             self.waiters.fail(saga_id, error)
             fail(first_append, error)
         except asyncio.CancelledError:
-            self.observing.released(execution, "drained")
-            fail(first_append, closing())
+            self.observing.released(execution, "drained" if self._why_cut is closing else "lost")
+            fail(first_append, self._why_cut())
             raise
         except Exception as error:  # noqa: BLE001 - a border: one saga never stops another
             self.report(saga_id, error)
@@ -413,14 +416,11 @@ class Driving:
         """Stop all sagas at once, for their lease is lost: nothing is recorded or taken back."""
         self.draining = True
         self.places.close()
-        self.waiters.fail_all(NotOwner(why))  # before they hear that somebody closes
-        cut = self._driven()
-        cut_all(cut)
-        for execution in cut:
-            self.observing.released(execution, "lost")
+        self._why_cut = partial(NotOwner, why)
+        cut_all(self._driven())
         if not await self.tasks.stop(1.0):
             log.error("%d tasks did not stop when cancelled; left behind", len(self.tasks))
-        await self._dismiss(NotOwner(why))
+        await self._dismiss(self._why_cut())
 
     async def own(self, head: SagaHead) -> None:
         """Own a saga that is not final, if nobody alive does.

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sagacity.engine.capacity import Capacity
     from sagacity.engine.clock import Clock
     from sagacity.engine.definitions import Definitions
+    from sagacity.engine.driving import DrainReport
     from sagacity.engine.intake import ActionCheck
     from sagacity.ports.observer import Listener
     from sagacity.ports.store import InboxCommand, SagaStore
@@ -121,7 +122,7 @@ class Life:
         self._opened: Opened | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._is_reborn: asyncio.Event | None = None
-        """Set while there is a lease; None: it was never lost."""
+        """Set while there is a lease, or no hope of one; None: it was never lost."""
 
     async def begin(self, *, wait: bool) -> None:
         """Become a coordinator, and stay one."""
@@ -129,11 +130,26 @@ class Life:
         if opened.leasing.ends:
             self._keeping = TaskSet().spawn(self._keep(opened), name="sagacity lease")
 
+    async def drain(self, deadline_seconds: float) -> DrainReport:
+        """Take on nothing more, in this life or in another; as `Driving.drain`."""
+        opened = self.opened()
+        opened.recovery_task.cancel()
+        if self._is_reborn is not None and not self._is_reborn.is_set():
+            await self._stop_keeping()  # its lease is lost, and it is not to have another
+        try:
+            return await opened.driving.drain(deadline_seconds)
+        finally:
+            if self._is_reborn is not None:
+                self._is_reborn.set()  # there is nothing more to wait for
+
     async def end(self) -> None:
         """Stay a coordinator no more, after it was drained."""
         self._opened = None
         if self._is_reborn is not None:
             self._is_reborn.set()  # who waits for the next life hears that there is none
+        await self._stop_keeping()
+
+    async def _stop_keeping(self) -> None:
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.wait((self._keeping,))

@@ -165,9 +165,7 @@ class Sec(ForMany):
         Sagas are left where they are; the next coordinator goes on with them. The
         report names the attempts that had to be cut short.
         """
-        opened = self._opened()
-        opened.recovery_task.cancel()
-        return await opened.driving.drain(deadline)
+        return await self._life.drain(deadline)
 
     def _seen(self, view: SagaView) -> SagaView:
         return with_waits(view, self._driving())
@@ -303,7 +301,8 @@ class Sec(ForMany):
         except NotOwner:
             if not driving.shares:
                 raise
-            ending = await self.wait(saga_id)
+            # Whether it is stored or not: the next life knows.
+            return await self.run(saga_or_dag, params, id=saga_id, labels=labels)
         except asyncio.CancelledError:
             driving.waiters.forget(saga_id, waiter)
             raise
@@ -320,6 +319,7 @@ class Sec(ForMany):
         if stored.head.state is SagaStatus.READY:
             with suppress(SagaStateError):  # somebody else was faster, which is as good
                 await self.start(saga_id)
+        self._opened().starting.see_to(stored)
         return result_of(saga_id, await self.wait(saga_id), intake.decode_output)
 
     async def resume(self, steno_saga: StenoSaga) -> Handle[Any]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from sagacity.core.agenda import Direction
 from sagacity.core.events import StartRequested
 from sagacity.engine.driving import entrant_of
+from sagacity.engine.places import Entrant
 from sagacity.errors import SagaStateError
-from sagacity.ports.store import SagaStatus
+from sagacity.ports.store import DRIVEN, SagaStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +19,7 @@ if TYPE_CHECKING:
     from sagacity.core.actions import ActionRegistry
     from sagacity.core.dag import Dag
     from sagacity.engine.driving import Driving
-    from sagacity.engine.places import Entrant
-    from sagacity.ports.store import SagaStore
+    from sagacity.ports.store import SagaStore, StoredSaga
 
 
 class Starting:
@@ -54,6 +55,16 @@ class Starting:
             has_promise = await self._driving.places.promise(crowded)
             promised = crowded if has_promise else None
             crowded = await self._start(saga_id, promised, here=here)
+
+    def see_to(self, stored: StoredSaga) -> None:
+        """Run a saga that is ours and that nobody has in hand, if it is such a one.
+
+        It was adopted while somebody here tried to create it, and so was taken for running.
+        """
+        head, driving = stored.head, self._driving
+        if driving.shares and head.owner == driving.owner and head.state in DRIVEN:
+            undoes = head.direction is Direction.UNWINDING
+            driving.enqueue(Entrant(head.id, head.name, stored.params, undoes))
 
     async def _start(
         self, saga_id: UUID, promised: Entrant | None, *, here: bool

@@ -24,14 +24,18 @@ class Waiters:
         """Begin without any, on the running loop."""
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[UUID, list[asyncio.Future[Ending]]] = {}
+        self._end: Exception | None = None
 
     def __len__(self) -> int:
         """Count the sagas that are waited for."""
         return len(self._waiting)
 
     def add(self, saga_id: UUID) -> asyncio.Future[Ending]:
-        """Return a future of how the saga ends."""
+        """Return a future of how the saga ends; who comes after all were told is told the same."""
         future: asyncio.Future[Ending] = self._loop.create_future()
+        if self._end is not None:
+            fail(future, self._end)
+            return future
         self._waiting.setdefault(saga_id, []).append(future)
         return future
 
@@ -59,7 +63,8 @@ class Waiters:
             fail(future, error)
 
     def fail_all(self, error: Exception) -> None:
-        """Tell everybody."""
+        """Tell everybody, those who come later too."""
+        self._end = error
         for saga_id in list(self._waiting):
             self.fail(saga_id, error)
 
