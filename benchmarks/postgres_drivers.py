@@ -47,7 +47,7 @@ async def main(url: str) -> None:
     store = PostgresStore(f"{url}?schema={SCHEMA}")
     await store.open()
     await store.close()
-    first = await connect(address)
+    first = await connect(address, address.timeout_seconds)
     second = await psycopg.AsyncConnection.connect(url, autocommit=True, prepare_threshold=0)
     cursor = second.cursor(binary=True)
     await first.execute(

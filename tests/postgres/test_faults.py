@@ -10,6 +10,7 @@ import pytest
 from sagacity.errors import NotOwner, StoreError
 from sagacity.stores.postgres import PostgresStore
 from sagacity.testing._promises._making import (
+    SUCCEEDED,
     append_to,
     command,
     create_many,
@@ -198,3 +199,31 @@ async def test_sessions_that_the_administrator_ends_are_replaced(
             writing.create_task(write(number))
     for number in range(50):
         assert len(await records_of(store, number)) == 11
+
+
+async def test_who_waits_hears_of_what_came_while_the_connection_was_lost(
+    store: PostgresStore, proxy: Proxy, postgres_url: str
+) -> None:
+    """And soon: a connection that is reset is noticed at once."""
+    async with opened(postgres_url) as other:
+        await other.create(new_saga())
+        seen = -1
+        while (mark := await store.wait_for_change(max(seen, 0), 0.3)) != seen:
+            seen = mark
+        begin = asyncio.get_running_loop().time()
+        proxy.reset()
+        await other.create(new_saga(2))
+        assert await store.wait_for_change(seen, 30.0) != seen
+        assert asyncio.get_running_loop().time() - begin < 4
+        await listens_again(store)
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(store.wait_for_end(saga_id(2), 30.0))
+            await asyncio.sleep(0)
+            await other.append(append_to(2, summary=SUCCEEDED))
+        await waiting
+
+
+async def listens_again(store: PostgresStore) -> None:
+    assert store._opened is not None
+    while not store._opened.listener.is_listening:
+        await store.wait_for_end(saga_id(9), 0.05)

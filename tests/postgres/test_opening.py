@@ -77,6 +77,12 @@ async def test_a_password_is_in_no_text(postgres_url: str) -> None:
     assert SECRET not in str(caught.value)
 
 
+async def test_what_the_driver_does_not_take_is_said(postgres_url: str) -> None:
+    """Its options are checked when it connects."""
+    with pytest.raises(StoreError, match="sslmode"):
+        await PostgresStore(f"{postgres_url}?sslmode=perhaps").open()
+
+
 async def test_a_server_that_is_not_there_is_said_to_be_unreachable() -> None:
     """Port 9 is nobody's; what is not open cannot be used."""
     store = PostgresStore("postgresql://me@127.0.0.1:9/database?timeout=0.5")

@@ -5,6 +5,7 @@ import random
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -50,12 +51,16 @@ def enlarge(folder: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=64m", folder], check=True)
 
 
+def nobody(_saga_id: UUID | None, _error: Exception) -> None:
+    """Hears of trouble."""
+
+
 async def insist(store: PostgresStore, append: Append) -> None:
     """Append as the engine does: until the store has it."""
     try:
         await store.append(append)
     except StoreError as error:
-        await Insistence(store, lambda *_: None).append(append, error)
+        await Insistence(store, nobody).append(append, error)
 
 
 async def test_a_full_disk_refuses_and_takes_more_when_there_is_room(

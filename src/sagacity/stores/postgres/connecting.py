@@ -35,15 +35,18 @@ PLANS: Final = (
 )
 
 
-async def open_session(address: Address, queries: Mapping[str, str]) -> Connection:
+async def open_session(
+    address: Address, queries: Mapping[str, str], timeout_seconds: float | None = None
+) -> Connection:
     """Return a session that may be relied on.
 
     Raises:
         StoreError: a setting of the server would lose what it acknowledges.
     """
-    connection = await connect(address)
+    timeout_seconds = timeout_seconds or address.timeout_seconds
+    connection = await connect(address, timeout_seconds)
     try:
-        async with asyncio.timeout(address.timeout_seconds):
+        async with asyncio.timeout(timeout_seconds):
             await _prepare(connection, address, queries)
     except BaseException:
         connection.terminate()

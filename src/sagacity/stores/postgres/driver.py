@@ -55,6 +55,10 @@ class Connection(Protocol):
         """Call back with each notification: connection, process id, channel, payload."""
         ...
 
+    def add_termination_listener(self, callback: Callable[..., None]) -> None:
+        """Call back when the session has ended, for whatever reason."""
+        ...
+
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Say good-bye to the server."""
         ...
@@ -68,11 +72,11 @@ class Connection(Protocol):
         ...
 
 
-async def connect(address: Address) -> Connection:
+async def connect(address: Address, timeout_seconds: float) -> Connection:
     """Return a new session at the server that takes writes."""
     connection: Connection = await _connect(
         address.dsn,
-        timeout=address.timeout_seconds,
+        timeout=timeout_seconds,
         # A pooler may give the next statement to another session, which knows none of ours.
         statement_cache_size=0 if address.pooled else 100,
         max_cached_statement_lifetime=0,
@@ -105,3 +109,8 @@ def is_bad_value(error: Exception) -> bool:
 def is_wrong_host(error: Exception) -> bool:
     """Whether servers answered, but none of them takes writes."""
     return isinstance(error, asyncpg.exceptions.TargetServerAttributeNotMatched)
+
+
+def is_bad_address(error: Exception) -> bool:
+    """Whether the driver does not understand where to connect to."""
+    return isinstance(error, asyncpg.exceptions.ClientConfigurationError)

@@ -12,7 +12,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from sagacity.errors import StoreCorrupt, StoreError, StoreFull
-from sagacity.stores.postgres.driver import is_bad_value, is_wrong_host, sqlstate_of
+from sagacity.stores.postgres.driver import (
+    is_bad_address,
+    is_bad_value,
+    is_wrong_host,
+    sqlstate_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,6 +118,8 @@ def store_error(error: Exception, shown: str, *, unknown: bool = False) -> Store
             )
         case Answer.CORRUPT:
             return StoreCorrupt(text)
+        case Answer.VALUE if is_bad_address(error):
+            return StoreError(f"{shown}: the driver does not take this URL ({_said(error)})")
         case Answer.VALUE:
             return ValueError(f"cannot be stored: {_said(error)}")
         case _:
@@ -129,8 +136,6 @@ def _look_up(error: Exception) -> tuple[Answer, str]:
         return Answer.RECONNECT, "no server here takes writes: they are replicas"
     if isinstance(error, TimeoutError):
         return Answer.RECONNECT, "the server does not answer"
-    if isinstance(error, ValueError):
-        return Answer.WAIT, "the driver does not understand the store's URL"
     return Answer.RECONNECT, "the server cannot be reached, or the connection was lost"
 
 

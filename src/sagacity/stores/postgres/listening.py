@@ -77,9 +77,14 @@ class Listener:
             await asyncio.sleep(4 * delay_seconds(attempt))
 
     async def _stay(self, connection: Connection) -> None:
-        while True:
-            await asyncio.sleep(PING_SECONDS)
-            await connection.fetch(self._queries["ping"], timeout=self._address.timeout_seconds)
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
+        while not connection.is_closed():
+            try:
+                async with asyncio.timeout(PING_SECONDS):
+                    await lost.wait()
+            except TimeoutError:
+                await connection.fetch(self._queries["ping"], timeout=self._address.timeout_seconds)
 
     def _note(self, *, is_listening: bool) -> None:
         if is_listening is not self.is_listening:

@@ -89,6 +89,7 @@ class Pool:
         self._address: Final = address
         self.queries: Final = queries
         self._quick_seconds: Final = quick_seconds
+        self._connect_seconds: Final = min(quick_seconds, address.timeout_seconds)
         self._idle: Final[list[Connection]] = []
         self._places: Final = asyncio.Semaphore(size)
         self._closed = False
@@ -156,6 +157,7 @@ class Pool:
             except ERRORS as error:
                 if answer_to(error) is Answer.RECONNECT or connection.is_closed():
                     connection.terminate()
+                    self._drop_idle()
                 else:
                     await self._put(connection)
                 raise
@@ -173,9 +175,14 @@ class Pool:
         if self._closed:
             raise StoreError(f"{self._address.shown}: this store is not open")
         try:
-            return await open_session(self._address, self.queries)
+            return await open_session(self._address, self.queries, self._connect_seconds)
         except ERRORS as error:
             raise _NoSessionError(error) from error
+
+    def _drop_idle(self) -> None:
+        # What broke one has probably broken all, and each would cost a try.
+        while self._idle:
+            self._idle.pop().terminate()
 
     async def _put(self, connection: Connection) -> None:
         if self._closed:

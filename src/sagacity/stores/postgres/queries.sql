@@ -296,6 +296,7 @@ SELECT
             AND NOT EXISTS (
                 SELECT 1 FROM sagacity.coordinator WHERE coordinator.owner = owners.owner
             )
+        LIMIT 10000
     ),
     EXISTS (SELECT 1 FROM sagacity.coordinator WHERE lease_until <= clock_timestamp()),
     EXISTS (
