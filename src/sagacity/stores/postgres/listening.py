@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -78,7 +79,7 @@ class Listener:
 
     async def _stay(self, connection: Connection) -> None:
         lost = asyncio.Event()
-        connection.add_termination_listener(lambda _: lost.set())
+        connection.add_termination_listener(partial(_end, lost))
         while not connection.is_closed():
             try:
                 async with asyncio.timeout(PING_SECONDS):
@@ -102,3 +103,7 @@ class Listener:
             # Somebody else's words on our channel.
             return
         self._ends.tell_some(saga_ids)
+
+
+def _end(lost: asyncio.Event, _connection: object) -> None:
+    lost.set()

@@ -132,6 +132,7 @@ async def many_adopt_at_once_and_each_saga_goes_to_one(one: SagaStore, other: Sa
 
     async def adopt(name: str, store: SagaStore) -> None:
         while heads := await store.adopt(name, epochs[name], limit=20):
+            await store.renew()
             for head in heads:
                 equal((head.owner, head.epoch), (name, epochs[name]), "adopted as")
                 owners.setdefault(head.id, []).append(name)
@@ -142,6 +143,7 @@ async def many_adopt_at_once_and_each_saga_goes_to_one(one: SagaStore, other: Sa
                 tasks.create_task(adopt(name, store))
     # Whoever found only what another was taking has ended early; one more look finds the rest.
     for name, store in stores.items():
+        await store.renew()
         await adopt(name, store)
     equal(sorted(len(names) for names in owners.values()), [1] * sagas, "owners of each saga")
 
