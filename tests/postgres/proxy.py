@@ -8,6 +8,8 @@ It runs in the test's own event loop and changes what it does when it is told to
 * `cut_after(needle)`: the next message to the server in which `needle` occurs is carried,
   and everything that is on the way back is lost: the connection is reset when the server
   has answered. With b"COMMIT", or a piece of what is written: a commit of unknown outcome.
+* `delay(needle)`: the next message to the server in which `needle` occurs is on its way until
+  `deliver`; for the client the connection is reset at once. A commit that comes late.
 * `heal`: as a cable again.
 """
 
@@ -36,6 +38,8 @@ class Proxy:
         self._carries: Final = asyncio.Event()
         self._carries.set()
         self.needle = b""
+        self._delayed = b""
+        self._delivers: Final = asyncio.Event()
         self.cuts = 0
         """How many connections were cut by `cut_after`."""
 
@@ -54,6 +58,7 @@ class Proxy:
         assert self._server is not None
         self._server.close()
         self.heal()
+        self.deliver()
         self.reset()
 
     @property
@@ -88,6 +93,15 @@ class Proxy:
         """Lose the answer to the next message that holds `needle`, and the connection."""
         self.needle = needle
 
+    def delay(self, needle: bytes) -> None:
+        """Let the next message that holds `needle` arrive no sooner than `deliver`."""
+        self._delayed = needle
+        self._delivers.clear()
+
+    def deliver(self) -> None:
+        """Let what was delayed arrive."""
+        self._delivers.set()
+
     def heal(self) -> None:
         """Carry everything again; what was lost stays lost."""
         self.needle = b""
@@ -119,8 +133,16 @@ class Proxy:
                 self.needle = b""
                 self.cuts += 1
                 pair.cut = True
+            if self._delayed and self._delayed in chunk:
+                self._delayed = b""
+                self.cuts += 1
+                pair.cut = True
+                _abort(pair.client)
+                await self._delivers.wait()
             pair.server.write(chunk)
             await pair.server.drain()
+            if pair.cut:
+                return  # it ends with the server's answer
         _abort(pair.server)
 
     async def _back(self, pair: _Pair, reader: asyncio.StreamReader) -> None:

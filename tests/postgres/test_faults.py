@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import psycopg
 import pytest
 
-from sagacity.errors import NotOwner, StoreError
+from sagacity.errors import NotOwner, StoreError, TransactionFailed
 from sagacity.stores.postgres import PostgresStore
 from sagacity.testing._promises._making import (
     SUCCEEDED,
@@ -18,7 +18,13 @@ from sagacity.testing._promises._making import (
     order,
     saga_id,
 )
+from tests.engine.world import spawn, turns
 from tests.postgres.proxy import Proxy
+
+WAITS_FOR_A_LOCK = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 END_ALL_OTHERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -138,6 +144,36 @@ async def test_an_adoption_whose_commit_is_lost_is_known(
     assert proxy.cuts == 1
     assert [head.id for head in heads] == [saga_id(number) for number in (1, 2, 3)]
     assert [head.id for head in await store.adopt("me", epoch)] == [saga_id(4), saga_id(5)]
+
+
+async def test_an_adoption_whose_commit_comes_late_is_known(
+    store: PostgresStore, proxy: Proxy, beside: psycopg.Connection
+) -> None:
+    """The server has it still to do: whether it did is asked when it has ended, and not before."""
+    epoch = await store.acquire("me", wait=False)
+    await create_many(store, *(new_saga(number) for number in range(1, 6)))
+    proxy.delay(b"COMMIT")
+    adopting = spawn(store.adopt("me", epoch, limit=3))
+    while not adopting.done() and beside.execute(WAITS_FOR_A_LOCK).fetchone() != (1,):
+        await turns()
+    proxy.deliver()
+    heads = await adopting
+    assert [head.id for head in heads] == [saga_id(number) for number in (1, 2, 3)]
+    assert [head.id for head in await store.adopt("me", epoch)] == [saga_id(4), saga_id(5)]
+
+
+async def test_a_transaction_whose_commit_never_comes_is_soon_taken_back(
+    store: PostgresStore, proxy: Proxy
+) -> None:
+    """Else it would keep the saga from its next owner, as would a worker that stands still there."""
+    epoch = await store.acquire("me", wait=False)
+    await store.create(new_saga(1, owner="me", epoch=epoch))
+    transaction = await store.begin()
+    proxy.delay(b"COMMIT")
+    async with asyncio.timeout(30):
+        with pytest.raises(TransactionFailed):
+            await transaction.commit(append_to(1, epoch=epoch))
+    assert len(await records_of(store)) == 1
 
 
 async def test_an_acquisition_whose_answer_is_lost_is_not_in_its_own_way(

@@ -99,8 +99,9 @@ class _Taking:
         return await begun.rows("adopt", *values, wanted.states, wanted.unfit, wanted.limit)
 
     async def _has_landed(self, begun: Try) -> bool:
-        rows = await begun.rows("owned", [*self._taken], self.me.owner)
-        return any(self._taken.get(saga) == epoch for saga, epoch in rows)
+        mine = self.me.owner
+        rows = await begun.rows("owned", [*self._taken])
+        return any(owner == mine and self._taken[saga] == epoch for saga, owner, epoch in rows)
 
 
 @dataclass(frozen=True, slots=True)

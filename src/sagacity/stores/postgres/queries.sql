@@ -16,6 +16,10 @@ BEGIN; SET LOCAL idle_in_transaction_session_timeout = '60s';
 SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL enable_hashjoin TO DEFAULT;
 SET LOCAL enable_mergejoin TO DEFAULT; SET LOCAL jit TO DEFAULT
 
+-- name: hurry
+-- Of a transaction that has the lock of a saga: who stands still in it keeps others out.
+SELECT set_config('idle_in_transaction_session_timeout', $1, true)
+
 -- name: lock_head
 SELECT 1 FROM sagacity.head WHERE saga = $1 FOR UPDATE
 
@@ -230,7 +234,10 @@ LATERAL (
 ) AS lines
 
 -- name: owned
-SELECT saga, epoch FROM sagacity.head WHERE saga = ANY ($1::uuid[]) AND owner = $2
+-- Whoever is still at the end of a transaction with these rows is waited for: a commit can
+-- come late, long after its connection was given up.
+SELECT saga, owner, epoch FROM sagacity.head WHERE saga = ANY ($1::uuid[])
+ORDER BY saga FOR UPDATE
 
 -- name: position
 SELECT sequence, epoch FROM sagacity.head WHERE saga = $1

@@ -329,8 +329,9 @@ class PostgresStore:
     async def begin(self) -> PostgresTransaction:
         opened = self._now_open()
         return await begin_in(
-            opened.sessions, opened.pool, self._channel, self._address.timeout_seconds
-        )
+            opened.sessions, opened.pool, self._channel,
+            self._address.timeout_seconds, self._address.lease_seconds,
+        )  # fmt: skip
 
     async def _wake_others(self, opened: _Opened) -> None:
         """Tell of a change that somebody must act on, here and elsewhere."""

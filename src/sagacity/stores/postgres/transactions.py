@@ -24,14 +24,27 @@ if TYPE_CHECKING:
 MAX_OPEN: Final = 8
 """Transactions of one store object; more wait."""
 LOOK_AGAIN_SECONDS: Final = 0.5
+MOST_IDLE_SECONDS: Final = 5.0
+"""For a transaction with a lock on a saga; less where a lease is short."""
 COMMITTED: Final = "COMMIT"
 
 
 class PostgresTransaction:
     """One transaction, from its begin to its end."""
 
-    def __init__(self, session: AsyncExitStack, begun: Try, pool: Pool, channel: str) -> None:
-        """`session` gives the connection back; `pool` has others, to find out what became of it."""
+    def __init__(
+        self,
+        session: AsyncExitStack,
+        begun: Try,
+        pool: Pool,
+        channel: str,
+        most_idle_seconds: float,
+    ) -> None:
+        """`session` gives the connection back; `pool` has others, to find out what became of it.
+
+        `most_idle_seconds`: how long it may stand still between the record and its end.
+        """
+        self._most_idle: Final = f"{most_idle_seconds * 1_000:.0f}ms"
         self._session: Final = session
         self._begun: Final = begun
         self._pool: Final = pool
@@ -73,6 +86,7 @@ class PostgresTransaction:
         connection: Any = self._begun.connection
         if not connection.is_in_transaction():
             raise TransactionFailed("the action has ended the transaction that it was given")
+        await self._begun.rows("hurry", self._most_idle)
         (verdict,) = await settle(self._begun, [write_of_append(append)], self._channel)
         if verdict is not Verdict.ACCEPTED:
             raise NotOwner(f"saga {append.saga_id} is another coordinator's, or has gone on")
@@ -95,7 +109,7 @@ class PostgresTransaction:
 
 
 async def begin_in(
-    sessions: Pool, pool: Pool, channel: str, timeout_seconds: float
+    sessions: Pool, pool: Pool, channel: str, timeout_seconds: float, lease_seconds: float
 ) -> PostgresTransaction:
     """Begin a transaction on a session of `sessions`.
 
@@ -115,4 +129,5 @@ async def begin_in(
         connection.terminate()
         await session.aclose()
         raise
-    return PostgresTransaction(session, begun, pool, channel)
+    most_idle_seconds = min(lease_seconds / 2, MOST_IDLE_SECONDS)
+    return PostgresTransaction(session, begun, pool, channel, most_idle_seconds)
