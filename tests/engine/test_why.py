@@ -458,3 +458,12 @@ async def test_sagas_that_need_a_look_are_listed(stores: Stores, world: World) -
         assert ([each.id.int for each in rest.items], rest.next) == ([3], None)
         assert [each.id.int for each in (await sec.list(stuck=True, name="slow")).items] == []
         assert [each.id.int for each in (await sec.list(stuck=True, state="running")).items] == []
+
+
+async def test_a_saga_that_nobody_has_ever_owned_is_explained(stores: Stores) -> None:
+    """Made by a client, and no coordinator has seen it yet."""
+    async with Client(stores()) as client:
+        handle = await client.create(dag_of("a"))
+        why = await client.why(handle.id)
+    assert why.owners == ()
+    assert [cause.kind for cause in why.causes] == [Doing.READY]

@@ -109,10 +109,10 @@ def _owners(view: SagaView) -> tuple[Ownership, ...]:
     ]
     if view.owner and (not changes or changes[-1][:2] != (view.owner, view.epoch)):
         changes.append((view.owner, view.epoch, None))  # adopted, and nothing was written yet
-    ends = [since_ms for _, _, since_ms in changes[1:]]
+    ends = [*(since_ms for _, _, since_ms in changes[1:]), None][: len(changes)]
     return tuple(
         Ownership(owner, epoch, since_ms, end)
-        for (owner, epoch, since_ms), end in zip(changes, [*ends, None], strict=True)
+        for (owner, epoch, since_ms), end in zip(changes, ends, strict=True)
     )
 
 
