@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sagacity.engine.bulk import Bulk
 from sagacity.engine.client import Client
-from sagacity.engine.driving import DrainReport
+from sagacity.engine.draining import DrainReport
 from sagacity.engine.forecasting import LeftNode, Plan, PlannedCall
 from sagacity.engine.handle import Handle
 from sagacity.engine.holds import Hold

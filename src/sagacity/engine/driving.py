@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.core.agenda import Direction
@@ -18,7 +16,6 @@ from sagacity.core.events import Adopted
 from sagacity.engine.attempts import Attempts
 from sagacity.engine.calling import callers_for
 from sagacity.engine.creating import Creating
-from sagacity.engine.cutting import cut_all, release_all
 from sagacity.engine.executor import Execution
 from sagacity.engine.expectations import Expectations
 from sagacity.engine.handle import ending_of
@@ -38,7 +35,7 @@ from sagacity.errors import NotOwner
 from sagacity.ports.store import FINAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
 
     from sagacity.core.actions import ActionRegistry
@@ -55,13 +52,6 @@ log: Final = logging.getLogger("sagacity")
 
 MOMENT_SECONDS: Final = 0.005
 """How long to wait for what takes about one write."""
-
-
-@dataclass(frozen=True, slots=True)
-class DrainReport:
-    """What draining had to leave: `(saga, path of a node)` whose attempts were cut short."""
-
-    cut_short: tuple[tuple[UUID, str], ...]
 
 
 class Driving:
@@ -90,8 +80,9 @@ class Driving:
         self.shares: Final = is_trusted is not None
         """Whether there may be other coordinators."""
         self.draining = False
-        self._drained: DrainReport | None = None
-        self._why_cut: Callable[[], Exception] = closing
+        self.left: list[UUID] = []
+        """Those that were let go of for the drain, and are not handed over yet."""
+        self.why_cut: Callable[[], Exception] = closing
         """Makes what those are told whose request is cut short."""
         self.active: dict[UUID, Execution] = {}
         self.holds = Holds()
@@ -202,7 +193,7 @@ class Driving:
         self.places.enter(entrant)
         self.active[execution.saga_id] = execution
         task = self.tasks.spawn(self._drive(execution, first_append))
-        task.add_done_callback(lambda _: fail(first_append, self._why_cut()))  # if it never began
+        task.add_done_callback(lambda _: fail(first_append, self.why_cut()))  # if it never began
         return first_append
 
     def enqueue_new(self, saga: NewSaga, entrant: Entrant) -> None:
@@ -224,7 +215,7 @@ class Driving:
         """
         durable: asyncio.Future[None] = self._loop.create_future()
         task = self.tasks.spawn(self._commit_and_enqueue(execution, durable, promised=promised))
-        task.add_done_callback(lambda _: fail(durable, self._why_cut()))  # if it never began
+        task.add_done_callback(lambda _: fail(durable, self.why_cut()))  # if it never began
         return durable
 
     async def _commit_and_enqueue(
@@ -234,7 +225,7 @@ class Driving:
         try:
             await execution.journal.commit()
         except asyncio.CancelledError:
-            fail(durable, self._why_cut())
+            fail(durable, self.why_cut())
             raise
         except Exception as error:  # noqa: BLE001 - a border: the caller is told
             if promised:
@@ -328,6 +319,8 @@ class Driving:
             if await execution.run(first_append):
                 self._deliver(execution)
             elif not execution.sleeps_until_ms:
+                if not execution.is_left_running:  # else whoever takes it would run beside that
+                    self.left.append(saga_id)
                 self.observing.released(execution, "drained")
         except NotOwner as error:
             self.observing.released(execution, "lost")
@@ -336,8 +329,8 @@ class Driving:
             self.waiters.fail(saga_id, error)
             fail(first_append, error)
         except asyncio.CancelledError:
-            self.observing.released(execution, "drained" if self._why_cut is closing else "lost")
-            fail(first_append, self._why_cut())
+            self.observing.released(execution, "drained" if self.why_cut is closing else "lost")
+            fail(first_append, self.why_cut())
             raise
         except Exception as error:  # noqa: BLE001 - a border: one saga never stops another
             self.report(saga_id, error)
@@ -375,52 +368,27 @@ class Driving:
         """Tell logs and observers of an error that harms at most this saga."""
         self.observing.report(saga_id, error)
 
-    def _driven(self) -> list[Execution]:
+    def driven(self) -> list[Execution]:
+        """Return the sagas that run."""
         return [each for each in self.active.values() if each is not _LOADING]
 
     async def look_for_hung(self) -> None:
         """Tell of attempts that take longer than is expected of them."""
-        await self._env.hanging.look(self._driven())
+        await self._env.hanging.look(self.driven())
 
     # -- the end -------------------------------------------------------------------
 
-    async def drain(self, deadline_seconds: float) -> DrainReport:
-        """Start nothing more; let attempts in flight finish until the deadline, then cut them."""
-        if self._drained is not None:
-            return self._drained  # what was left behind is not waited for again
+    def stop_taking(self) -> list[UUID]:
+        """Let no saga begin any more, here; return those that wait for a place, or sleep."""
         self.draining = True
-        self.places.close()
-        for execution in self._driven():
-            execution.drain()
-        try:
-            ended = await self.tasks.wait(deadline_seconds)
-        except BaseException:
-            self._drained = DrainReport(cut_all(self._driven()))  # who has no patience gets it now
-            await self.tasks.stop(1.0)
-            await self._dismiss(closing())
-            raise
-        cut_short: tuple[tuple[UUID, str], ...] = ()
-        if not ended:
-            cut = self._driven()
-            cut_short = cut_all(cut)
-            for saga_id, node in cut_short:
-                log.warning('saga %s: node "%s" was cut short by the shutdown', saga_id, node)
-            if not await self.tasks.stop(1.0):
-                log.error("%d tasks did not stop when cancelled; left behind", len(self.tasks))
-            await release_all(cut)
-        await self._dismiss(closing())
-        self._drained = DrainReport(cut_short)
-        return self._drained
+        return self.places.close()
 
-    async def lose(self, why: str) -> None:
-        """Stop all sagas at once, for their lease is lost: nothing is recorded or taken back."""
-        self.draining = True
-        self.places.close()
-        self._why_cut = partial(NotOwner, why)
-        cut_all(self._driven())
-        if not await self.tasks.stop(1.0):
-            log.error("%d tasks did not stop when cancelled; left behind", len(self.tasks))
-        await self._dismiss(self._why_cut())
+    async def dismiss(self, why: Exception) -> None:
+        """Let go of who waits, of the threads and of the processes."""
+        self.waiters.fail_all(why)
+        await self._env.attempts.close()
+
+    # -- owning ----------------------------------------------------------------------
 
     async def own(self, head: SagaHead) -> None:
         """Own a saga that is not final, if nobody alive does.
@@ -433,10 +401,9 @@ class Driving:
         if not await self._store.adopt(self.owner, self.epoch, ids=[head.id]):
             raise NotOwner(f"saga {head.id} is another coordinator's: {head.owner}")
 
-    async def _dismiss(self, why: Exception) -> None:
-        """Let go of who waits, of the threads and of the processes."""
-        self.waiters.fail_all(why)
-        await self._env.attempts.close()
+    async def disown(self, ids: Sequence[UUID]) -> None:
+        """Let others have these sagas, of which nothing is in memory any more."""
+        await self._store.disown(self.owner, ids)
 
 
 _LOADING: Final[Any] = object()

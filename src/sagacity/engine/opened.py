@@ -15,6 +15,7 @@ from sagacity.engine import system
 from sagacity.engine.acquiring import acquire
 from sagacity.engine.claiming import Claiming
 from sagacity.engine.deciding import Deciding
+from sagacity.engine.draining import Draining
 from sagacity.engine.driving import Driving
 from sagacity.engine.leasing import Leasing
 from sagacity.engine.obeying import Obeying
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from sagacity.engine.capacity import Capacity
     from sagacity.engine.clock import Clock
     from sagacity.engine.definitions import Definitions
-    from sagacity.engine.driving import DrainReport
+    from sagacity.engine.draining import DrainReport, Tell
     from sagacity.engine.intake import ActionCheck
     from sagacity.ports.observer import Listener
     from sagacity.ports.store import InboxCommand, SagaStore
@@ -67,6 +68,7 @@ class Opened:
     deciding: Deciding
     obeying: Obeying
     leasing: Leasing
+    draining: Draining
     recovery_task: asyncio.Task[None]
 
 
@@ -109,7 +111,7 @@ async def become(
     recovery = Recovery(store, driving, obeying, carry_out, setup.only, claiming=claiming)
     await obeying.learn()  # before the first saga begins
     recovery_task = driving.tasks.spawn(recovery.run(), name="sagacity recovery")
-    return Opened(driving, starting, deciding, obeying, leasing, recovery_task)
+    return Opened(driving, starting, deciding, obeying, leasing, Draining(driving), recovery_task)
 
 
 class Life:
@@ -130,14 +132,14 @@ class Life:
         if opened.leasing.ends:
             self._keeping = TaskSet().spawn(self._keep(opened), name="sagacity lease")
 
-    async def drain(self, deadline_seconds: float) -> DrainReport:
-        """Take on nothing more, in this life or in another; as `Driving.drain`."""
+    async def drain(self, deadline_seconds: float, tell: Tell | None) -> DrainReport:
+        """Take on nothing more, in this life or in another; as `Draining.drain`."""
         opened = self.opened()
         opened.recovery_task.cancel()
         if self._is_reborn is not None and not self._is_reborn.is_set():
             await self._stop_keeping()  # its lease is lost, and it is not to have another
         try:
-            return await opened.driving.drain(deadline_seconds)
+            return await opened.draining.drain(deadline_seconds, tell)
         finally:
             if self._is_reborn is not None:
                 self._is_reborn.set()  # there is nothing more to wait for
@@ -190,7 +192,7 @@ class Life:
             if not was_draining:
                 self._is_reborn = reborn
             driving.report(None, NotOwner(f"{driving.owner}: the lease is lost: {why}"))
-            await driving.lose(why)
+            await opened.draining.lose(why)
             if was_draining:
                 return
             opened = self._opened = await self._next(driving)

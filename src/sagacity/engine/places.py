@@ -317,9 +317,10 @@ class Places:
         each = f" for each {gate.about}" if gate.about else ""
         return f'another "{place.entrant.name}" to end: limit={gate.limit}{each}'
 
-    def close(self) -> None:
-        """Let nobody in any more."""
+    def close(self) -> list[UUID]:
+        """Let nobody in any more; return who stood in line or slept."""
         self._is_closed = True
+        left = [*self._asleep, *self._queued]
         for place in self._asleep.values():
             if place.alarm is not None:
                 place.alarm.cancel()
@@ -329,6 +330,7 @@ class Places:
             for caller in callers:
                 if not caller.done():
                     caller.set_exception(_closed())
+        return left
 
 
 def _closed() -> CoordinatorClosed:

@@ -196,6 +196,11 @@ class Reachable:
         """Know that an attempt of `node` has been given up and still runs, until `end`."""
         self._flights.linger(node, end)
 
+    @property
+    def is_left_running(self) -> bool:
+        """Whether an attempt that was given up still runs."""
+        return bool(self._flights.lingering)
+
     def runs_in(self, task: asyncio.Task[Any] | None) -> bool:
         """Whether `task` is one of this saga's."""
         return task is not None and (task is self._task or task in self._flights.tasks.values())

@@ -16,12 +16,12 @@ from sagacity.core.masking import revived
 from sagacity.core.state import SagaState
 from sagacity.engine import capacity, inbox, system
 from sagacity.engine.asking import ask
-from sagacity.engine.awaiting import next_look
+from sagacity.engine.awaiting import until_ended
 from sagacity.engine.clock import SystemClock
 from sagacity.engine.control import is_decision, read_request
 from sagacity.engine.creating import AlreadyThereError
 from sagacity.engine.definitions import Definitions
-from sagacity.engine.driving import DrainReport, Driving
+from sagacity.engine.draining import DrainReport
 from sagacity.engine.forecasting import plan_of
 from sagacity.engine.handle import Ending, Handle, result_of
 from sagacity.engine.injecting import inject
@@ -30,9 +30,8 @@ from sagacity.engine.many import ForMany
 from sagacity.engine.opened import Life, Opened, Setup
 from sagacity.engine.places import Entrant
 from sagacity.engine.registering import registered
-from sagacity.engine.summaries import ending_of_stored
 from sagacity.engine.waits import with_waits
-from sagacity.errors import CoordinatorClosed, NotOwner, SagaExists, SagaStateError
+from sagacity.errors import NotOwner, SagaExists, SagaStateError
 from sagacity.ports.store import SagaStatus
 
 if TYPE_CHECKING:
@@ -46,6 +45,8 @@ if TYPE_CHECKING:
     from sagacity.core.values import Json
     from sagacity.core.views import SagaView
     from sagacity.engine.clock import Clock
+    from sagacity.engine.draining import Tell
+    from sagacity.engine.driving import Driving
     from sagacity.engine.forecasting import Plan
     from sagacity.engine.registering import Runnable
     from sagacity.engine.requests import Request
@@ -159,13 +160,16 @@ class Sec(ForMany):
             finally:
                 await self._store.close()
 
-    async def drain(self, deadline: float = DRAIN_SECONDS) -> DrainReport:
+    async def drain(
+        self, deadline: float = DRAIN_SECONDS, *, tell: Tell | None = None
+    ) -> DrainReport:
         """Take on nothing more and let attempts in flight finish for `deadline` seconds.
 
-        Sagas are left where they are; the next coordinator goes on with them. The
-        report names the attempts that had to be cut short.
+        Sagas are left where they are; other coordinators go on with them, each as soon as
+        its attempts have ended. Every few seconds `tell` is called with what is waited for:
+        `(saga, path of a node)`. The report names the attempts that had to be cut short.
         """
-        return await self._life.drain(deadline)
+        return await self._life.drain(deadline, tell)
 
     def _seen(self, view: SagaView) -> SagaView:
         return with_waits(view, self._driving())
@@ -187,13 +191,13 @@ class Sec(ForMany):
     @overload
     async def create(
         self, saga_or_dag: Saga[P, R], params: P = ..., *, id: UUID | None = None,
-        labels: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None, priority: int = 0,
     ) -> Handle[R]: ...  # fmt: skip
 
     @overload
     async def create(
         self, saga_or_dag: Dag, params: Any = None, *, id: UUID | None = None,
-        labels: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None, priority: int = 0,
     ) -> Handle[Any]: ...  # fmt: skip
 
     async def create(
@@ -203,11 +207,13 @@ class Sec(ForMany):
         *,
         id: UUID | None = None,
         labels: Mapping[str, str] | None = None,
+        priority: int = 0,
     ) -> Handle[Any]:
         """Store a new saga, ready to be started. Returns when this is durable.
 
         Creating again under an `id` with the same saga name and params gives the
-        saga that exists, in whatever state it is.
+        saga that exists, in whatever state it is. For `priority` see `Client.create`: here
+        it counts when another coordinator has to take the saga over.
 
         Raises:
             DagError: the DAG has mistakes, or an action is not registered here.
@@ -224,6 +230,7 @@ class Sec(ForMany):
         saga = new_saga(
             intake, saga_id, state, [created],
             now_ms=self._clock.now_ms(), owner=driving.owner, epoch=driving.epoch,
+            priority=priority,
         )  # fmt: skip
         if await self._store.create(saga) is not None:
             stored = await self._store.read(saga_id)
@@ -368,32 +375,7 @@ class Sec(ForMany):
 
     async def wait(self, saga_id: UUID) -> Ending:
         """Wait until the saga has ended or is stuck; as `Handle.wait`."""
-        while True:
-            driving = self._driving()
-            waiter = driving.waiters.add(saga_id)
-            try:
-                if driving.shares and not driving.knows(saga_id):
-                    ending = await next_look(self._store, self._definitions, saga_id, waiter)
-                    if ending is not None:
-                        return ending
-                    if not waiter.done():
-                        continue
-                elif saga_id not in driving.active:
-                    stored = await self._store.read(saga_id)
-                    ending = ending_of_stored(stored, self._definitions)
-                    if ending is not None:
-                        return ending
-                    if driving.draining and saga_id not in driving.active:
-                        raise CoordinatorClosed("this coordinator is closing")
-                return await waiter
-            except AlreadyThereError:
-                pass  # somebody tried to create it again; it is what it was
-            except NotOwner:
-                if not driving.shares:
-                    raise
-                await self._life.until_reborn()  # it is driven elsewhere, or here again
-            finally:
-                driving.waiters.forget(saga_id, waiter)
+        return await until_ended(self._store, self._definitions, self._life, saga_id)
 
     async def inject(self, saga_id: UUID, verb: str, node: str, counts: tuple[int, int]) -> None:
         """Inject a fault; as the `inject_` methods of `Handle`."""
