@@ -64,7 +64,8 @@ def commands() -> str:
         usage = " ".join(command.collect_usage_pieces(inner))
         parts.append(f"\n### {name}\n\n```text\nsagacity {name} {usage}\n```\n\n")
         parts.append(f"{_paragraphs(command)}\n")
-        rows = [_option(each, inner) for each in command.params if isinstance(each, click.Option)]
+        options = [each for each in command.params if isinstance(each, click.Option)]
+        rows = [_option(each, inner) for each in options if not each.hidden]
         parts.append("\n| option | |\n|---|---|\n" + "".join(rows))
     return "".join([*parts, "\n"])
 

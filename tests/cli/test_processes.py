@@ -215,7 +215,9 @@ def test_a_worker_lets_attempts_end_and_leaves_the_rest(
             gate.let("do charge")
             exit_code, stdout, _ = worker.end()
             assert exit_code == 0
-            assert orjson.loads(stdout) == {"finished": {}, "undo_failures": 0, "cut_short": []}
+            assert orjson.loads(stdout) == {
+                "finished": {}, "undo_failures": 0, "cut_short": [], "restarts": 0,
+            }  # fmt: skip
             # The run that handed the saga over becomes the coordinator itself: it goes on.
             assert run.end()[0] == 0
 

@@ -39,6 +39,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "graph": ("graphing:graph", "Draw the DAG of a saga."),
         "check": ("checking:check", "Check the DAG of every saga of a module."),
         "worker": ("working:worker", "Be the coordinator of a store."),
+        "coordinators": ("fleet:coordinators", "List who drives sagas of the store."),
         "pause": ("deciding:pause", "Let nothing new begin in a saga, or in many."),
         "unpause": ("deciding:unpause", "Let a paused saga go on, or lift a hold."),
         "holds": ("holding:holds", "List what stands still by name, by label, or all."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,24 +16,20 @@ from sagacity.cli.json_documents import (
     CheckDocument,
     CheckedSagaDocument,
     ConsequencesDocument,
-    UnfinishedDocument,
 )
 from sagacity.cli.loading import Code, code_of, load_module
 from sagacity.cli.options import json_option
 from sagacity.cli.output import emit, standard_output_kept
-from sagacity.cli.stores import reading
 from sagacity.cli.text import counted, safe, safe_lines
+from sagacity.cli.unfinished import cannot_run
 from sagacity.core.actions import ActionRegistry
 from sagacity.core.consequences import consequences_of
 from sagacity.errors import DagError, TraceError
-from sagacity.ports.store import FINAL, MAX_PAGE, SagaStatus
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from sagacity.cli.loading import Target
-
-_UNFINISHED: Final = [status for status in SagaStatus if status not in FINAL]
 
 
 @click.command()
@@ -53,7 +49,7 @@ def check(*, modules: tuple[str, ...], store: str | None, as_json: bool) -> int:
     """
     with standard_output_kept():
         code, mistakes = _collected(modules)
-        unfinished = [] if store is None else asyncio.run(_cannot_run(store, code))
+        unfinished = [] if store is None else asyncio.run(cannot_run(store, code))
     sagas = [_checked(saga) for saga in code.sagas]
     told = {mistake for saga in sagas for mistake in saga.mistakes}
     document = CheckDocument(
@@ -110,26 +106,6 @@ def _checked(saga: Target) -> CheckedSagaDocument:
     )
 
 
-async def _cannot_run(store: str, code: Code) -> list[UnfinishedDocument]:
-    found: list[UnfinishedDocument] = []
-    async with reading(store) as client:
-        for state in _UNFINISHED:
-            after = None
-            while True:
-                page = await client.list(state=state, after=after, limit=MAX_PAGE - 1)
-                for saga in page.items:
-                    view = await client.get(saga.id)
-                    missing = code.registry.missing_for(view.dag)
-                    if missing:
-                        found.append(
-                            UnfinishedDocument(str(saga.id), saga.name, saga.state, missing)
-                        )
-                after = page.next
-                if after is None:
-                    break
-    return found
-
-
 def _print(document: CheckDocument, code: Code) -> None:
     for checked, saga in zip(document.sagas, code.sagas, strict=True):
         if checked.mistakes:
@@ -144,13 +120,16 @@ def _print(document: CheckDocument, code: Code) -> None:
             click.echo("\n".join(failure_lines(dag)))
         click.echo()
     _print_list(document.mistakes)
-    for unfinished in document.unfinished:
-        click.echo(f"cannot run {unfinished.id} ({safe(unfinished.name)}, {unfinished.state}):")
-        _print_list(unfinished.missing)
+    for each in document.unfinished:
+        states = ", ".join(f"{count} {state}" for state, count in sorted(each.states.items()))
+        click.echo(f"cannot run {safe(each.name)}, version {safe(each.version)} ({states}):")
+        _print_list(each.missing)
+        click.echo(f"    one of them: {each.id}")
     count = len(document.mistakes) + sum(len(saga.mistakes) for saga in document.sagas)
     told = [counted(len(document.sagas), "saga"), counted(count, "mistake")]
     if document.unfinished:
-        told.append(counted(len(document.unfinished), "unfinished saga") + " without code")
+        found = sum(each.count for each in document.unfinished)
+        told.append(counted(found, "unfinished saga") + " without code")
     click.echo(", ".join(told))
 
 

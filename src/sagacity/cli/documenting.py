@@ -49,6 +49,7 @@ def saga_document(view: SagaView, *, coordinator: bool | None = None) -> SagaDoc
         epoch=view.epoch,
         created_ms=view.created_ms,
         updated_ms=view.updated_ms,
+        priority=view.priority,
         fingerprint=view.fingerprint,
         outcome=_outcome_document(view),
         errors=[_error_document(error) for error in view.errors],
@@ -68,6 +69,7 @@ def summary_document(summary: SagaSummary) -> SummaryDocument:
         epoch=summary.epoch,
         created_ms=summary.created_ms,
         updated_ms=summary.updated_ms,
+        priority=summary.priority,
         orphaned=summary.orphaned,
         hung=summary.hung,
     )

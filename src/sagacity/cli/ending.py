@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sagacity.cli.codecs import codec_words
@@ -13,6 +14,7 @@ from sagacity.cli.documenting import saga_document
 from sagacity.cli.exit_codes import FAILED, INTERRUPTED, exit_code_of
 from sagacity.cli.json_documents import FollowDocument
 from sagacity.cli.output import emit, note
+from sagacity.cli.stores import shown_url
 from sagacity.cli.text import cut, safe
 from sagacity.core.outcome import Succeeded
 
@@ -38,11 +40,11 @@ class Followed:
 
 
 def command_line(*words: str) -> str:
-    """Return a command of ours as a person can type it, here and now."""
+    """Return a command of ours as a person can type it, here and now; without passwords."""
     by_module = os.path.basename(sys.argv[0]) == "__main__.py"  # noqa: PTH119 - text, no file
-    return shlex.join(
-        [*(("python", "-m", "sagacity") if by_module else ("sagacity",)), *words, *codec_words()]
-    )
+    shown = [shown_url(word) if before == "--store" else word for before, word in pairwise(words)]
+    program = ("python", "-m", "sagacity") if by_module else ("sagacity",)
+    return shlex.join([*program, *words[:1], *shown, *codec_words()])
 
 
 def report(followed: Followed, *, as_json: bool) -> int:

@@ -107,6 +107,7 @@ class SagaDocument:
     epoch: Annotated[int, "grows with each change of owner"]
     created_ms: Annotated[Ms, "when it was created"]
     updated_ms: Annotated[Ms, "when its log last grew"]
+    priority: Annotated[int, "-100 to 100; a point counts as a minute of age in the line"]
     fingerprint: Annotated[str, "SHA-256 of its definition"]
     outcome: Annotated[OutcomeDocument | None, "null while it has not ended"]
     errors: Annotated[list[NodeErrorDocument], "of actions, then of undos, in order"]
@@ -135,6 +136,7 @@ class SummaryDocument:
     epoch: Annotated[int, "grows with each change of owner"]
     created_ms: Annotated[Ms, "when it was created"]
     updated_ms: Annotated[Ms, "when its log last grew"]
+    priority: Annotated[int, "-100 to 100; a point counts as a minute of age in the line"]
     orphaned: Annotated[bool, "whether it has something to do, and nobody alive owns it"]
     hung: Annotated[
         bool | None,
@@ -229,12 +231,16 @@ class CheckedSagaDocument:
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedDocument:
-    """A saga of the store that the code cannot run."""
+    """Sagas of the store that the code cannot run, all for the same reasons."""
 
-    id: Annotated[str, "UUID"]
-    name: Annotated[str, "of the saga"]
-    state: Annotated[str, "as in a saga"]
+    id: Annotated[str, "UUID of one of them, the one with the lowest"]
+    name: Annotated[str, "of the sagas"]
+    version: Annotated[str, "of their definition; empty if it cannot be read"]
+    fingerprint: Annotated[str, "SHA-256 of the definition of the one"]
+    state: Annotated[str, "of the one, as in a saga"]
     missing: Annotated[list[str], "why: what the code has not"]
+    count: Annotated[int, "how many there are"]
+    states: Annotated[dict[str, int], "how many are in which state"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +268,25 @@ class WorkerDocument:
     finished: Annotated[dict[str, int], "how many sagas ended, by state"]
     undo_failures: Annotated[int, "how many undos failed for good"]
     cut_short: Annotated[list[CutShortDocument], "attempts that did not end in time"]
+    restarts: Annotated[int, "how often a process was started again (--processes)"]
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinatorDocument:
+    """A coordinator that is alive."""
+
+    owner: Annotated[str, "its identity, new with each start of a process"]
+    epoch: Annotated[int, "grows with each coordinator of the store"]
+    sagas: Annotated[dict[str, int], "how many unfinished sagas it owns, by state"]
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinatorsDocument:
+    """Who drives sagas of a store (`coordinators`)."""
+
+    coordinators: Annotated[list[CoordinatorDocument], "those that are alive, by epoch"]
+    unowned: Annotated[dict[str, int], "unfinished sagas that none of them owns, by state"]
+    complete: Annotated[bool, "whether all were counted, and not only the first 100,000"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ class Request:
     params: Any = None
     params_given: bool = True
     labels: Mapping[str, str] | None = None
+    priority: int = 0
     deps: str | None = None
     errors: tuple[str, ...] = ()
     undo_errors: tuple[str, ...] = ()
@@ -254,7 +255,9 @@ async def _begin(backend: Sec | Client, request: Request) -> None:
     handle: Handle[Any]
     if view is None or request.params_given:
         params = request.params if request.params_given else read_params(None, request.saga)
-        handle = await backend.create(request.saga, params, id=request.id, labels=request.labels)
+        handle = await backend.create(
+            request.saga, params, id=request.id, labels=request.labels, priority=request.priority
+        )
         view = await handle.view()
     else:
         handle = backend.handle(request.id)

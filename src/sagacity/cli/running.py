@@ -21,6 +21,7 @@ from sagacity.cli.options import (
 from sagacity.cli.output import standard_output_kept
 from sagacity.cli.params import read_params
 from sagacity.engine.system import new_saga_id
+from sagacity.ports.store import MOST_PRIORITY
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -38,6 +39,13 @@ if TYPE_CHECKING:
     help="The id to run under. If the saga exists, it is gone on with.",
 )
 @label_options("A label for the saga; can be given more than once.")
+@click.option(
+    "--priority",
+    type=click.IntRange(-MOST_PRIORITY, MOST_PRIORITY),
+    default=0,
+    show_default=True,
+    help="How urgent it is where coordinators take turns; a point counts as a minute of age.",
+)
 @click.option(
     "--inject-error",
     "errors",
@@ -62,6 +70,7 @@ def run(
     store: str,
     saga_id: UUID | None,
     labels: tuple[str, ...],
+    priority: int,
     errors: tuple[str, ...],
     undo_errors: tuple[str, ...],
     deps: str | None,
@@ -75,7 +84,8 @@ def run(
     output of the saga to standard output.
 
     With a live coordinator on the store (a worker, another run) the saga is handed to
-    it; else this process drives it, and no other. Ctrl-C stops and says how to go on.
+    it, unless it does not take it; else this process drives it, and no other.
+    Ctrl-C stops and says how to go on.
 
     Exit codes: 0 succeeded, 1 error, 3 unwound, 4 stuck, 5 abandoned, 130 interrupted.
     """
@@ -95,6 +105,7 @@ def run(
             params=read_params(params, saga) if saga_id is None or params is not None else None,
             params_given=params is not None or saga_id is None,
             labels=read_labels(labels),
+            priority=priority,
             deps=deps,
             errors=errors,
             undo_errors=undo_errors,

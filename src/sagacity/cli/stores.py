@@ -18,6 +18,7 @@ import click
 from sagacity.cli.codecs import chosen_codec
 from sagacity.errors import NoSuchSaga
 from sagacity.runtime import Client, open_store
+from sagacity.stores.opening import POSTGRES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -26,6 +27,23 @@ if TYPE_CHECKING:
 
 DEFAULT_URL: Final = "sqlite:///sagacity.db"
 _HEX: Final = re.compile(r"[0-9a-fA-F]{1,32}")
+
+
+def shown_url(url: str) -> str:
+    """Return the URL of a store for people: as it is, but without a password."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or "sqlite" in scheme:
+        return url
+    place, mark, query = rest.partition("?")
+    user, at, hosts = place.rpartition("@")
+    options = [each for each in query.split("&") if "password" not in each.partition("=")[0]]
+    more = "&".join(options)
+    return f"{scheme}://{user.partition(':')[0]}{at}{hosts}{mark if more else ''}{more}"
+
+
+def is_shared(url: str) -> bool:
+    """Return whether the URL names a store that takes many coordinators."""
+    return urlsplit(url).scheme in POSTGRES
 
 
 def new_store(url: str) -> SagaStore:

@@ -1,4 +1,7 @@
-"""`worker`: a coordinator that runs until it is told to stop, and says what it does."""
+"""`worker`: a coordinator that runs until it is told to stop, and says what it does.
+
+With `--processes` there are many of them, each in a process of its own (`supervising`).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from sagacity.cli.exit_codes import SUCCEEDED
+from sagacity.cli.codecs import codec_words
+from sagacity.cli.exit_codes import FAILED, SUCCEEDED
 from sagacity.cli.interruption import interruptible, leave_at_once, unless_interrupted
 from sagacity.cli.json_documents import CutShortDocument, WorkerDocument
 from sagacity.cli.lines import event_text
@@ -18,7 +22,8 @@ from sagacity.cli.loading import code_of, load_module, made_deps
 from sagacity.cli.logging_options import log_format_option, observers_for
 from sagacity.cli.options import deps_option, json_option, store_option
 from sagacity.cli.output import emit, standard_output_kept
-from sagacity.cli.stores import new_store
+from sagacity.cli.stores import is_shared, new_store, shown_url
+from sagacity.cli.supervising import MAX_PROCESSES, Crew, Supervisor, end_with_parent
 from sagacity.cli.text import safe, time_of_day
 from sagacity.core.codec import LoggedEvent
 from sagacity.core.events import Adopted, Finished, StartRequested, UndoFailed, Unwinding
@@ -30,12 +35,15 @@ from sagacity.errors import StoreBusy
 from sagacity.runtime import DrainReport, Sec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from sagacity.cli.interruption import Interruption
     from sagacity.cli.loading import Code
     from sagacity.ports.observer import Observer, Recorded
 
+MAX_WAITING_TOLD: Final = 5
+"""Of the attempts that a worker waits for, how many it names at a time."""
 _TOLD: Final = (StartRequested, Adopted, Unwinding, UndoFailed, Finished)
 """What is told of a saga without `--verbose`."""
 
@@ -59,6 +67,22 @@ _TOLD: Final = (StartRequested, Adopted, Unwinding, UndoFailed, Finished)
     help="The most attempts at once.",
 )
 @click.option(
+    "--processes",
+    type=click.IntRange(1, MAX_PROCESSES),
+    default=1,
+    show_default=True,
+    help="How many workers, each a process with the limits above, that are started again when "
+    "they die; more than one needs a store in PostgreSQL.",
+)
+@click.option(
+    "--drain-seconds",
+    type=click.FloatRange(0, 86_400),
+    default=DRAIN_SECONDS,
+    show_default=True,
+    help="How long attempts in flight may take to end when it is told to stop.",
+)
+@click.option("--supervised", is_flag=True, hidden=True)
+@click.option(
     "--wait", is_flag=True, help="If another coordinator drives the store, wait for its end."
 )
 @log_format_option
@@ -72,6 +96,9 @@ def worker(
     deps: str | None,
     max_sagas: int,
     max_actions: int,
+    processes: int,
+    drain_seconds: float,
+    supervised: bool,
     wait: bool,
     log_format: str | None,
     verbose: bool,
@@ -82,7 +109,8 @@ def worker(
 
     Runs the sagas of the modules until it is told to stop; takes over what
     is unfinished, and runs what is handed to it. SIGTERM or Ctrl-C lets attempts in
-    flight come to an end, and exits with 0; a second one stops at once.
+    flight come to an end, and exits with 0; a second one stops at once. On a store in
+    PostgreSQL there may be any number of workers, which share the sagas.
 
     With --json the lines go to standard error, and a document follows at the end.
     """
@@ -93,16 +121,79 @@ def worker(
         interruptible("Stopped at once, as a crash would.") as interruption,
     ):
         code = code_of([load_module(name) for name in modules])
-        logs = observers_for(log_format)
-        job = _Job(code, store, deps, max_sagas, max_actions, wait, logs)
-        collect_garbage_less_often()
-        drained = asyncio.run(_work(job, lines, interruption))
+        supervisor: Supervisor | None = None
+        drained = DrainReport(())
+        if processes > 1:
+            limits = ["--max-sagas", str(max_sagas), "--max-actions", str(max_actions)]
+            told = [*(["-v"] if verbose else []), *(["-q"] if quiet else [])]
+            told += ["--log-format", log_format] if log_format else []
+            more = ["--deps", deps] if deps else []
+            crew = _crew(store, processes, drain_seconds, [*modules, *limits, *more, *told], lines)
+            supervisor = asyncio.run(_supervised(crew, interruption))
+        else:
+            if supervised:
+                end_with_parent()
+            logs = observers_for(log_format)
+            job = _Job(code, store, deps, max_sagas, max_actions, drain_seconds, wait, logs)
+            collect_garbage_less_often()
+            drained = asyncio.run(_work(job, lines, interruption))
+    if supervisor is not None:
+        if as_json:
+            emit(_summed(supervisor))
+        return FAILED if supervisor.has_given_up else SUCCEEDED
     cut_short = [CutShortDocument(str(saga_id), node) for saga_id, node in drained.cut_short]
     if as_json:
-        emit(WorkerDocument(dict(lines.finished), lines.undo_failures, cut_short))
+        emit(WorkerDocument(dict(lines.finished), lines.undo_failures, cut_short, 0))
     if cut_short:
         leave_at_once(SUCCEEDED)
     return SUCCEEDED
+
+
+def _crew(
+    store: str, count: int, drain_seconds: float, words: Sequence[str], lines: _Lines
+) -> Crew:
+    """Return what `--processes` runs.
+
+    Raises:
+        click.ClickException: the store takes one coordinator only.
+    """
+    if not is_shared(store):
+        raise click.ClickException(
+            f"{shown_url(store)} takes one worker at a time: --processes needs a store in "
+            f"PostgreSQL (--store postgresql://...)"
+        )
+    return Crew(
+        count,
+        ["worker", *words, *codec_words(), "--json", "--supervised",
+         "--drain-seconds", str(drain_seconds)],
+        {"SAGACITY_STORE": store},  # not among the words: everybody can read those
+        drain_seconds,
+        lines.say,
+        lines.pass_on,
+    )  # fmt: skip
+
+
+async def _supervised(crew: Crew, interruption: Interruption) -> Supervisor:
+    supervisor = Supervisor(crew)
+    await supervisor.run(interruption)
+    crew.say("stopped")
+    return supervisor
+
+
+def _summed(supervisor: Supervisor) -> WorkerDocument:
+    """Return what all processes did together; of those that died nobody knows."""
+    told = supervisor.documents
+    finished: Counter[str] = Counter()
+    for each in told:
+        finished.update(each["finished"])
+    return WorkerDocument(
+        finished=dict(finished),
+        undo_failures=sum(each["undo_failures"] for each in told),
+        cut_short=[
+            CutShortDocument(cut["saga"], cut["node"]) for each in told for cut in each["cut_short"]
+        ],
+        restarts=supervisor.restarts,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +203,7 @@ class _Job:
     deps: str | None
     max_sagas: int
     max_actions: int
+    drain_seconds: float
     wait: bool
     logs: tuple[Observer, ...]
 
@@ -143,10 +235,10 @@ async def _work(job: _Job, lines: _Lines, interruption: Interruption) -> DrainRe
                 return DrainReport(())
             sec = entered
         names = ", ".join(safe(saga.name) for saga in job.code.sagas) or "no sagas"
-        lines.say(f"driving {safe(job.store)}: {names}")
+        lines.say(f"driving {safe(shown_url(job.store))}: {names}")
         await interruption.wait()
-        lines.say(f"stopping: what runs has {DRAIN_SECONDS:.0f} s to end; again stops at once")
-        drained = await sec.drain(DRAIN_SECONDS)
+        lines.say(f"stopping: what runs has {job.drain_seconds:g} s to end; again stops at once")
+        drained = await sec.drain(job.drain_seconds, tell=lines.tell_waiting)
         for saga_id, node in drained.cut_short:
             lines.say(f"{saga_id}  {safe(node)} cut short; it runs again when its saga goes on")
         lines.say("stopped")
@@ -166,6 +258,20 @@ class _Lines:
     def say(self, text: str) -> None:
         if not self._quiet:
             click.echo(f"{time_of_day(wall_ms())}  {text}", err=self._err)
+
+    def pass_on(self, number: int, line: str) -> None:
+        """Print a line of another process."""
+        if not self._quiet:
+            click.echo(f"{number}| {line}", err=self._err)
+        elif line:
+            click.echo(line, err=True)
+
+    def tell_waiting(self, running: Sequence[tuple[UUID, str]]) -> None:
+        """Say what keeps us from stopping."""
+        for saga_id, node in running[:MAX_WAITING_TOLD]:
+            self.say(f"{saga_id}  waiting for {safe(node)}")
+        if len(running) > MAX_WAITING_TOLD:
+            self.say(f"waiting for {len(running) - MAX_WAITING_TOLD} more")
 
     def recorded(self, what: Recorded) -> None:
         for event in what.events:

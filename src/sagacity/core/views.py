@@ -141,6 +141,8 @@ class SagaView:
     waits_for: str = ""
     masked: bool = False
     """Whether there are secrets in the saga."""
+    priority: int = 0
+    """A point of it counts as a minute of age in the line for a coordinator."""
 
     def node(self, path: str) -> NodeView:
         """Return the node at `path`.
@@ -171,6 +173,7 @@ class SagaSummary:
     updated_ms: int
     orphaned: bool = False
     hung: bool | None = None
+    priority: int = 0
 
 
 def fold_log(dag: Dag, params: Json, log: Iterable[LoggedEvent]) -> SagaState:
@@ -386,6 +389,7 @@ def view_of(
     dag: Dag,
     params: Json,
     log: Sequence[LoggedEvent],
+    priority: int = 0,
 ) -> SagaView:
     """Put a view together from what is stored.
 
@@ -420,4 +424,5 @@ def view_of(
         dag=safe_dag,
         log=safe_log,
         masked=not safe,
+        priority=priority,
     )

@@ -12,6 +12,7 @@ from sagacity.core.circumstances import Known
 from sagacity.core.explaining import explain
 from sagacity.core.poison import is_suspect
 from sagacity.core.why import Doing, Rival
+from sagacity.engine.counting import fleet_of
 from sagacity.engine.expectations import Expectations
 from sagacity.engine.listing import Page, list_sagas, owners_alive, query_of
 from sagacity.engine.summaries import state_of_stored, view_of_stored
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from sagacity.core.views import SagaSummary, SagaView
     from sagacity.core.why import Why
+    from sagacity.engine.counting import FleetView
     from sagacity.engine.definitions import Definitions
     from sagacity.ports.store import SagaStore
 
@@ -93,6 +95,11 @@ class Looking:
             wanted = Wanted(hung=hung, stuck=stuck, orphaned=orphaned)
             return await list_troubled(self._store, query, wanted, self._is_hung)
         return await list_sagas(self._store, query)
+
+    async def coordinators(self) -> FleetView:
+        """Return who is alive on the store, and how many unfinished sagas each has."""
+        self._check_open()
+        return await fleet_of(self._store)
 
     async def why(self, saga_id: UUID) -> Why:
         """Say why a saga does not go on, or that it does; and what may be done about it.

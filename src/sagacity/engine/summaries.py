@@ -74,6 +74,7 @@ def view_of_stored(stored: StoredSaga, dag: Dag) -> SagaView:
             dag=dag,
             params=stored.params,
             log=list(decode_log(stored.records)),
+            priority=head.priority,
         )
     except LogCorrupt as error:
         raise StoreCorrupt(f"saga {head.id}: {error}") from error
@@ -116,4 +117,5 @@ def listed(head: SagaHead, *, orphaned: bool = False, hung: bool | None = None) 
         updated_ms=head.updated_ms,
         orphaned=orphaned,
         hung=hung,
+        priority=head.priority,
     )
