@@ -42,7 +42,8 @@ def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Make
         yield making(partial(SqliteStore, tmp_path / "sagas.db"), request.param)
     else:
         with contextmanager(MODES[name])(request.getfixturevalue("postgres_store_url")) as url:
-            yield making(partial(PostgresStore, url), request.param)
+            # Patient: on a crowded machine the disk can take longer than the usual time-out.
+            yield making(partial(PostgresStore, f"{url}&timeout=60"), request.param)
 
 
 def making(make_plain: Callable[[], SagaStore], name: str) -> MakeStore:

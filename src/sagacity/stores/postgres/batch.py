@@ -8,7 +8,7 @@ within a transaction of somebody else's it is a part of that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -48,6 +48,11 @@ class Verdict(StrEnum):
     INBOX_FULL = "inbox full"
 
 
+ONE_INSERTED: Final = "INSERT 0 1"
+"""What the server says of a statement that has inserted one row."""
+REFUSED: Final = {Kind.APPEND: Verdict.NOT_CURRENT, Kind.CREATE: Verdict.NOT_NEW}
+
+
 @dataclass(slots=True)
 class Write:
     """A row of a batch. No two of one batch have the same `key`."""
@@ -60,7 +65,9 @@ class Write:
     """Whether somebody may wait for what it brings about."""
     wakes: bool = False
     """Whether some coordinator has to act on it."""
-    in_doubt: bool = field(default=False)
+    is_simple: bool = False
+    """Whether there is a statement for it alone: one row in each table, none in others."""
+    in_doubt: bool = False
     """Whether an earlier try of it may have had its effect."""
 
 
@@ -87,6 +94,7 @@ def write_of_append(append: Append) -> Write:
         ),
         len(record),
         ends=summary.state in ENDED,
+        is_simple=append.event_count > 0,
     )
 
 
@@ -117,6 +125,7 @@ def write_of_create(saga: NewSaga, definition: int) -> Write:
         len(saga.record) + len(saga.constants) + len(saga.params) + len(labels),
         ends=saga.summary.state in ENDED,
         wakes=not saga.owner,
+        is_simple=not saga.labels,
     )
 
 
@@ -140,19 +149,22 @@ async def settle(
     `tells`: others hear of it when it is committed; else the caller has to see to that.
     """
     kind = batch[0].kind
+    payloads_told = told(batch) if tells else []
+    if len(batch) == 1 and batch[0].is_simple and not payloads_told:
+        done = await begun.status(f"{kind}_one", *batch[0].row)
+        return [Verdict.ACCEPTED if done == ONE_INSERTED else REFUSED[kind]]
     columns: list[Any] = [list(column) for column in zip(*[w.row for w in batch], strict=True)]
     if kind is Kind.SEND:
         columns.append(MAX_INBOX)
-    rows = await begun.rows(kind, *columns, channel, told(batch) if tells else [])
+    rows = await begun.rows(kind, *columns, channel, payloads_told)
     if kind is Kind.SEND:
         verdicts = {row[0]: _verdict_of_send(row) for row in rows}
         return [verdicts[write.key] for write in batch]
-    refused = Verdict.NOT_CURRENT if kind is Kind.APPEND else Verdict.NOT_NEW
     ((count, done, _),) = rows
     if count == len(batch):
         return [Verdict.ACCEPTED] * len(batch)
     accepted = frozenset(done)
-    return [Verdict.ACCEPTED if write.key in accepted else refused for write in batch]
+    return [Verdict.ACCEPTED if write.key in accepted else REFUSED[kind] for write in batch]
 
 
 def told(batch: Batch) -> list[str]:

@@ -62,6 +62,12 @@ class Try:
         rows = await self.rows(name, *values)
         return rows[0][0] if rows else None
 
+    async def status(self, name: str, *values: Any) -> str:
+        """Return what the server says of a statement: how many rows it has changed."""
+        return await self.connection.execute(
+            self.queries[name], *values, timeout=self.timeout_seconds
+        )
+
     async def tell(self, name: str) -> None:
         """Run a statement without values, or several."""
         await self.connection.execute(self.queries[name], timeout=self.timeout_seconds)

@@ -80,6 +80,17 @@ SELECT count(*),
     (SELECT count(pg_notify($10::text, told)) FROM unnest($11::text[]) AS told)
 FROM moved
 
+-- name: append_one
+-- The same for one: a third of the time, which counts where sagas come one at a time. The
+-- server says how many rows it has inserted.
+WITH moved AS (
+    UPDATE sagacity.head SET sequence = $3 + $4, state = $5, direction = $6, updated_ms = $7
+    WHERE saga = $1 AND epoch = $2 AND sequence = $3
+    RETURNING saga
+)
+INSERT INTO sagacity.log (saga, first_sequence, last_sequence, checksum, written_ms, record)
+SELECT $1, $3 + 1, $3 + $4, $8, $7, $9 FROM moved
+
 -- name: create
 -- Refused are ids that are in use. (What would be refused for want of the definition is
 -- an error of the foreign key.)
@@ -120,6 +131,22 @@ SELECT count(*),
     CASE WHEN count(*) < cardinality($1::uuid[]) THEN ARRAY(SELECT id FROM made) END,
     (SELECT count(pg_notify($17::text, told)) FROM unnest($18::text[]) AS told)
 FROM made
+
+-- name: create_one
+-- The same for one without labels.
+WITH made AS (
+    INSERT INTO sagacity.saga
+        (id, definition, created_ms, priority, checksum, labels, constants, params)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT DO NOTHING
+    RETURNING id
+), headed AS (
+    INSERT INTO sagacity.head
+        (saga, epoch, rank_ms, definition, updated_ms, sequence, state, direction, owner)
+    SELECT $1, $9, $16, $2, $3, $10, $11, $12, $13 FROM made
+)
+INSERT INTO sagacity.log (saga, first_sequence, last_sequence, checksum, written_ms, record)
+SELECT $1, 1, $10, $14, $3, $15 FROM made
 
 -- name: send
 -- In the order of the calls. Counting the inbox takes long when it matters; the distance
