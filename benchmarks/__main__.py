@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import fleet, postgres, recovery, shapes, sizes, throughput
+from benchmarks import fleet, postgres, postgres_store, recovery, shapes, sizes, throughput
 from benchmarks.measuring import Figure
 from sagacity.engine.system import collect_garbage_less_often
 
@@ -32,6 +32,7 @@ GROUPS: dict[str, Group] = {
     "claimed": recovery.claimed,
     "killed": recovery.killed,
     "postgres": lambda runs, _: postgres.one_process(runs),
+    "postgres-appends": lambda runs, _: postgres_store.appends(runs),
     "postgres-alone": lambda runs, _: postgres.alone(runs),
     "fleet": lambda runs, _: fleet.processes(runs),
     "fleet-killed": lambda runs, _: fleet.killed(runs),
