@@ -118,6 +118,12 @@ async def test_a_renewal_finds_itself_retired(
         beside.commit()
 
 
+async def test_a_coordinator_has_an_identity(store: PostgresStore) -> None:
+    """Without a name it would be alive as the owner of all that nobody owns."""
+    with pytest.raises(ValueError, match="identity"):
+        await store.acquire("", wait=False)
+
+
 async def not_renewed(store: PostgresStore) -> None:
     with pytest.raises(NotOwner):
         await store.renew()

@@ -166,6 +166,8 @@ class PostgresStore:
 
     async def acquire(self, owner: str, *, wait: bool) -> int:  # noqa: ARG002 - nobody has to wait
         check_name("owner", owner)
+        if not owner:
+            raise ValueError("a coordinator needs an identity: without an owner means nobody's")
         acquiring = leasing.Acquiring(
             owner, self._address.lease_seconds, self._address.shown, self._identity
         )

@@ -93,9 +93,11 @@ class Writer:
         finally:
             self._closing = True
             self._fail_the_rest()
-            self._ended.set()
-            if self._connection is not None:
-                await close_session(self._connection)
+            try:
+                if self._connection is not None:
+                    await close_session(self._connection)
+            finally:
+                self._ended.set()
 
     async def close(self) -> None:
         """Take nothing more, and return when the rest is written."""
