@@ -7,13 +7,17 @@ from uuid import UUID
 
 import pytest
 
-from sagacity import Sec, Succeeded
+from sagacity import Client, Sec, Succeeded
+from sagacity.cli import unfinished
+from sagacity.cli.loading import Code
 from sagacity.core.actions import ActionFunc, ActionRegistry
 from sagacity.core.builder import DagBuilder, NodeFactory
 from sagacity.core.dag import Dag
 from sagacity.core.events import EventKind
-from sagacity.ports.store import SagaHead
-from tests.engine.world import Facts, World, registry_of
+from sagacity.engine.parking import Parking
+from sagacity.ports.store import MAX_UNFIT, SagaHead
+from sagacity.stores.memory import MemoryStore
+from tests.engine.world import Facts, World, dag_of, registry_of
 from tests.fleet.fleet import Fleet, until
 
 COUNT = 30
@@ -121,3 +125,29 @@ async def test_a_start_that_lands_where_the_code_is_not_is_passed_on(
         await handle.start()
         async with Sec(fleet.store(), code(world, "1")):
             assert await handle.wait() == Succeeded("1")
+
+
+async def test_what_is_passed_over_is_bounded() -> None:
+    """The definition that was met longest ago is tried again; an adoption takes no more."""
+    parking = Parking(MemoryStore(), "me")
+    for at in range(MAX_UNFIT + 1):
+        parking.note_unfit(str(at))
+    parking.note_unfit("1")  # met again
+    parking.note_unfit("last")
+    assert len(parking.unfit) == MAX_UNFIT
+    assert {"0", "2"}.isdisjoint(parking.unfit)
+    assert {"1", "3", "last"} <= set(parking.unfit)
+
+
+async def test_reasons_that_check_tells_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More are counted with the last one: no saga is left out."""
+    monkeypatch.setattr(unfinished, "MAX_REASONS", 3)
+    monkeypatch.setattr(unfinished, "MAX_JUDGED", 2)
+    store = MemoryStore()
+    async with Client(store) as client:
+        for at in range(10):
+            await client.create(dag_of("a", name=f"s{at}"), id=number(at))
+        judge = unfinished.Judge(store, Code((), ActionRegistry()))
+        found = await unfinished.by_reason(store, judge)
+    assert [each.name for each in found] == ["s0", "s1", "s2"]
+    assert [each.count for each in found] == [1, 1, 8]

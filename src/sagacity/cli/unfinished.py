@@ -29,10 +29,11 @@ MAX_JUDGED: Final = 10_000
 _UNFINISHED: Final = frozenset(SagaStatus) - FINAL
 
 
-class _Judge:
+class Judge:
     """What code lacks for the sagas of a store."""
 
     def __init__(self, store: SagaStore, code: Code) -> None:
+        """Begin with nothing judged."""
         self._store: Final = store
         self._code: Final = code
         self._definitions: Final = Definitions()
@@ -68,12 +69,13 @@ async def cannot_run(url: str, code: Code) -> list[UnfinishedDocument]:
     store = known_store(url)
     await store.open()
     try:
-        return await _by_reason(store, _Judge(store, code))
+        return await by_reason(store, Judge(store, code))
     finally:
         await store.close()
 
 
-async def _by_reason(store: SagaStore, judge: _Judge) -> list[UnfinishedDocument]:
+async def by_reason(store: SagaStore, judge: Judge) -> list[UnfinishedDocument]:
+    """Return what `judge` finds missing for the unfinished sagas of an open store."""
     firsts: dict[tuple[str, str, tuple[str, ...]], SagaHead] = {}
     states: dict[tuple[str, str, tuple[str, ...]], Counter[str]] = {}
     after: UUID | None = None
