@@ -54,6 +54,8 @@ class Claiming:
         """Of those that others have code for, and are busy with."""
         self._seen: frozenset[UUID] = frozenset()
         """What nobody had taken at the last look."""
+        self._forsaken: frozenset[str] = frozenset()
+        """Definitions that were marked at the last look: more of them need not be seen twice."""
         self._looked = -LONGEST_LOOK_SECONDS
 
     async def keep(self, heads: Sequence[SagaHead]) -> Sequence[SagaHead]:
@@ -123,16 +125,20 @@ class Claiming:
                 await self._store.disown(owner, sorted(self._seen))
 
     async def _mark_some(self, unfit: Sequence[SagaHead]) -> None:
-        left = [head for head in unfit if head.id in self._seen]
+        forsaken, self._forsaken = self._forsaken, frozenset()
+        left = [head for head in unfit if head.id in self._seen or head.fingerprint in forsaken]
         if not left:
             return
         elsewhere = await self._driven_elsewhere()
         self._elsewhere |= elsewhere.intersection(head.fingerprint for head in left)
         marked: Counter[tuple[str, str]] = Counter()
+        left = [head for head in left if head.fingerprint not in elsewhere]
         async with asyncio.TaskGroup() as tasks:
             for head in left:
-                if head.fingerprint not in elsewhere:
-                    tasks.create_task(self._mark(head, marked))
+                tasks.create_task(self._mark(head, marked))
+        self._forsaken = frozenset(head.fingerprint for head in left)
+        if len(left) == LOOKED_AT:  # there are more: look again with the next sweep
+            self._looked = -LONGEST_LOOK_SECONDS
         for (name, missing), count in marked.items():
             log.warning('"%s" waits for code, %d of them: %s', name, count, missing)
 
