@@ -155,12 +155,11 @@ async def settle(
         return [Verdict.ACCEPTED if done == ONE_INSERTED else REFUSED[kind]]
     columns: list[Any] = [list(column) for column in zip(*[w.row for w in batch], strict=True)]
     if kind is Kind.SEND:
-        columns.append(MAX_INBOX)
-    rows = await begun.rows(kind, *columns, channel, payloads_told)
-    if kind is Kind.SEND:
-        verdicts = {row[0]: _verdict_of_send(row) for row in rows}
-        return [verdicts[write.key] for write in batch]
-    ((count, done, _),) = rows
+        assert not tells
+        refused = await begun.rows(kind, *columns, MAX_INBOX)
+        verdicts = {row[0]: _verdict_of_unsent(row) for row in refused}
+        return [verdicts.get(write.key, Verdict.ACCEPTED) for write in batch]
+    ((count, done, _),) = await begun.rows(kind, *columns, channel, payloads_told)
     if count == len(batch):
         return [Verdict.ACCEPTED] * len(batch)
     accepted = frozenset(done)
@@ -180,10 +179,8 @@ def payloads(ended: Sequence[str], *, wakes: bool) -> list[str]:
     return [*found, ""] if wakes else found
 
 
-def _verdict_of_send(row: Sequence[Any]) -> Verdict:
-    _, sent, known, there_before, *_ = row
-    if sent:
-        return Verdict.ACCEPTED
+def _verdict_of_unsent(row: Sequence[Any]) -> Verdict:
+    _, known, there_before = row
     if there_before:
         return Verdict.SENT_BEFORE
     return Verdict.INBOX_FULL if known else Verdict.NO_SUCH_SAGA

@@ -149,8 +149,9 @@ INSERT INTO sagacity.log (saga, first_sequence, last_sequence, checksum, written
 SELECT $1, 1, $10, $14, $3, $15 FROM made
 
 -- name: send
--- In the order of the calls. Counting the inbox takes long when it matters; the distance
--- from the first to the last that waits is as good until there are holes in it.
+-- In the order of the calls; what comes back was not sent. Counting the inbox takes long
+-- when it matters; the distance from the first to the last that waits is as good until
+-- there are holes in it.
 WITH given AS (
     SELECT * FROM unnest(
         $1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::bigint[]
@@ -173,11 +174,10 @@ WITH given AS (
     ON CONFLICT DO NOTHING
     RETURNING request
 )
-SELECT given.request, sent.request IS NOT NULL,
+SELECT given.request,
     EXISTS (SELECT 1 FROM sagacity.head WHERE head.saga = given.saga),
-    EXISTS (SELECT 1 FROM sagacity.inbox WHERE inbox.request = given.request),
-    (SELECT count(pg_notify($7::text, told)) FROM unnest($8::text[]) AS told)
-FROM given LEFT JOIN sent ON sent.request = given.request
+    EXISTS (SELECT 1 FROM sagacity.inbox WHERE inbox.request = given.request)
+FROM given WHERE given.request NOT IN (SELECT request FROM sent)
 
 -- name: tell
 SELECT pg_notify($1::text, $2::text)
