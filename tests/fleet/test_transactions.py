@@ -12,6 +12,7 @@ from sagacity import Context, NotOwner, Retry, SagaUnwound, Sec, action, open_st
 from sagacity.core.events import AttemptFailed, EventKind
 from sagacity.errors import TransactionFailed
 from sagacity.ports.transactions import Transaction, Transactional
+from sagacity.stores.postgres import driver
 from sagacity.testing.checkers import judge
 
 TABLE = """
@@ -199,3 +200,24 @@ async def test_records_in_transactions_are_encoded_too(
     records = [row[0] for row in await cursor.fetchall()]
     assert records
     assert all("reversing" in each for each in records)
+
+
+async def test_a_statement_of_an_action_does_not_wait_for_ever(
+    postgres_url: str, entries: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the network swallows the answer, say; what was done before it is taken back."""
+    monkeypatch.setattr(driver, "USER_SECONDS", 0.2)
+
+    @action(transaction=True, no_undo="harmless")
+    async def endless(ctx: Context[Any]) -> None:
+        await ctx.connection.execute("INSERT INTO entry VALUES ('early')")
+        await ctx.connection.execute("SELECT pg_sleep(600)")
+
+    @saga
+    def lone() -> None:
+        return endless.node()
+
+    async with Sec(open_store(postgres_url), [lone]) as sec:
+        with pytest.raises(SagaUnwound):
+            await sec.run(lone)
+    assert await texts(entries) == []

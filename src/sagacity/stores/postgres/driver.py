@@ -26,6 +26,8 @@ ERRORS: Final[tuple[type[Exception], ...]] = (
 )
 """All that a call can raise, other than by a mistake of ours."""
 CLOSE_SECONDS: Final = 2.0
+USER_SECONDS: Final = 60.0
+"""How long a statement may take that does not say: one of a user's, in a transaction."""
 
 _connect: Final[Any] = getattr(asyncpg, "connect")  # noqa: B009 - it has no types
 
@@ -77,6 +79,7 @@ async def connect(address: Address, timeout_seconds: float) -> Connection:
     connection: Connection = await _connect(
         address.dsn,
         timeout=timeout_seconds,
+        command_timeout=USER_SECONDS,
         # A pooler may give the next statement to another session, which knows none of ours.
         statement_cache_size=0 if address.pooled else 100,
         max_cached_statement_lifetime=0,
