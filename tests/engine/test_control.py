@@ -706,3 +706,22 @@ async def test_a_store_that_fails_is_told_to_who_decides_alone(
             await asked.skip("b", request_id=request)
         assert await asked.skip("b", request_id=request) is (moment == "before")
         assert len(decisions(await asked.view())) == 1
+
+
+async def test_what_is_asked_during_the_append_before_an_attempt_does_not_wait_for_it(
+    stores: Stores, world: World
+) -> None:
+    """The attempt keeps the saga's own task busy, and the answer comes beside it."""
+    store = FaultyStore(stores())
+    gate = world.hold("do b")
+    async with Sec(store, registry_of(world)) as sec:
+        handle = await sec.create(dag_of("a", "b"))
+        hold = store.hold("append", skip=1)
+        await handle.start()
+        await hold.entered.wait()
+        asking = spawn(handle.abort())
+        await turns()
+        hold.release()
+        await asking
+        gate.open()
+        assert isinstance(await handle.wait(), Unwound)

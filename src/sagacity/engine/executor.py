@@ -176,6 +176,8 @@ class Execution(Reachable):
     async def _run_alone(self, command: Call, began_ms: int) -> None:
         """Run the only attempt of the saga in the saga's own task."""
         self._is_alone = True
+        if self._has_news and self._hearing is not None:  # asked during the append before
+            self._hearing.answer_aside(self._env.tasks)
         event = await self._attempt(command, began_ms)
         self._is_alone = False
         if isinstance(event, Transacted):
