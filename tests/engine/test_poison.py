@@ -19,7 +19,7 @@ from sagacity.core.dag import Siblings
 from sagacity.core.events import EventKind
 from sagacity.core.poison import MOST_DEATHS, SUSPECT_DEATHS
 from sagacity.core.views import SagaView
-from sagacity.engine import driving
+from sagacity.engine import draining
 from sagacity.engine.quarantine import ALONE_SECONDS, Quarantine
 from sagacity.testing.checkers import judge
 from sagacity.testing.clock import ManualClock
@@ -70,7 +70,7 @@ def deaths(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def say_nothing(_executions: Sequence[Any]) -> None: ...
 
-    monkeypatch.setattr(driving, "release_all", say_nothing)
+    monkeypatch.setattr(draining, "release_all", say_nothing)
 
 
 def coordinator(stores: Stores, world: World, deadly: Deadly) -> Sec:
