@@ -15,7 +15,7 @@ from sagacity.stores.sqlite import SqliteStore
 from sagacity.testing.checkers import judge_stored
 from tests.engine.world import Facts, World
 
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 60
 """A test that takes longer hangs: it fails by itself, and does not end the run."""
 
 Stores = Callable[[], SagaStore]

@@ -49,7 +49,7 @@ PROMISES: Final[tuple[Promise, ...]] = (
 FLEET_PROMISES: Final[tuple[FleetPromise, ...]] = fleet.PROMISES
 """For stores that take any number of coordinators."""
 
-PATIENCE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 180.0
 """A promise that takes longer counts as broken: it hangs."""
 
 
