@@ -41,6 +41,8 @@ DRAIN_SECONDS: Final = 5.0
 """How long Ctrl-C lets attempts in flight go on."""
 STAND_BY_SECONDS: Final = 2.0
 """How long a saga that was handed over may stand still before we look after it."""
+LOOKS_OF_OTHERS: Final = 4
+"""How often so long, while there are coordinators that may take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,9 +241,13 @@ async def _hand_over(
 async def _follow_while_driven(
     client: Client, watched: FromOutside, request: Request, display: Display
 ) -> SagaView:
+    looks = LOOKS_OF_OTHERS
     while True:
         view = await follow(watched, display, patience_seconds=STAND_BY_SECONDS)
-        if view.outcome is not None or not await client.is_driven(request.id):
+        if view.outcome is not None or not await client.has_coordinator():
+            return view
+        looks = LOOKS_OF_OTHERS if await client.is_driven(request.id) else looks - 1
+        if not looks:
             return view
 
 
