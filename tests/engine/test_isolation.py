@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import select
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
@@ -25,6 +26,7 @@ from tests.engine import isolated_actions as actions
 from tests.engine.isolated_actions import Order
 from tests.engine.world import World, dag_of, node, registry_of, turns
 
+DYING_SECONDS = 10.0
 pytestmark = pytest.mark.filterwarnings("error")
 SAGAS = [
     actions.isolated, actions.one_sure, actions.one_slow, actions.one_silent,
@@ -57,11 +59,16 @@ def place(tmp_path: Path) -> Path:
 
 
 def is_there(process: int) -> bool:
-    """Whether a process runs (and is not only remembered by whoever has started it)."""
+    """Whether a process goes on running: one that was killed has a moment to be gone."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
+        end = os.pidfd_open(process)
+    except ProcessLookupError:
         return False
+    try:
+        ended, _, _ = select.select([end], [], [], DYING_SECONDS)
+    finally:
+        os.close(end)
+    return not ended
 
 
 async def test_it_is_told_what_it_is_told_in_a_thread(
