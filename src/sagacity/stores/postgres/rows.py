@@ -14,14 +14,15 @@ from zlib import crc32
 
 import orjson
 
-from sagacity.core.agenda import Direction
 from sagacity.errors import StoreCorrupt
-from sagacity.ports.store import InboxCommand, Order, SagaHead, SagaStatus, StoredSaga
+from sagacity.ports.store import InboxCommand, Order, StoredSaga
+from sagacity.stores import _heads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sagacity.core.values import Json
+    from sagacity.ports.store import SagaHead
     from sagacity.stores.postgres.driver import Row
 
 HEAD_COLUMNS: Final = 12
@@ -64,29 +65,7 @@ def head_of(row: Row) -> SagaHead:
     Raises:
         StoreCorrupt: naming the saga.
     """
-    saga_id = plain(row[0])
-    _, name, fingerprint, labels, state, direction, sequence, owner, epoch, *rest = row
-    created_ms, updated_ms, priority = rest[:3]
-    for part, what in ((labels, "row"), (name, "definition")):
-        if part is None:
-            raise StoreCorrupt(f"saga {saga_id} is damaged: its {what} is lost")
-    try:
-        return SagaHead(
-            id=saga_id,
-            name=name,
-            fingerprint=fingerprint,
-            labels=orjson.loads(labels),
-            state=SagaStatus(state),
-            direction=Direction(direction),
-            sequence=sequence,
-            owner=owner,
-            epoch=epoch,
-            created_ms=created_ms,
-            updated_ms=updated_ms,
-            priority=priority,
-        )
-    except ValueError as error:
-        raise StoreCorrupt(f"the head of saga {saga_id} is damaged: {error}") from error
+    return _heads.head_of(plain(row[0]), row[1:HEAD_COLUMNS], ((2, "row"), (0, "definition")))
 
 
 def stored_of(row: Row) -> StoredSaga:

@@ -20,16 +20,16 @@ from sagacity.ports.store import (
     MAX_INBOX,
     InboxCommand,
     Order,
-    SagaHead,
     SagaStatus,
     StoredSaga,
 )
+from sagacity.stores import _heads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sagacity.core.values import Json
-    from sagacity.ports.store import Append, NewSaga
+    from sagacity.ports.store import Append, NewSaga, SagaHead
 
 Row: TypeAlias = "Sequence[Any]"
 
@@ -139,29 +139,7 @@ def head_of(row: Row) -> SagaHead:
     Raises:
         StoreCorrupt: naming the saga.
     """
-    saga, name, fingerprint, labels, state, direction, sequence, *rest = row
-    owner, epoch, created_ms, updated_ms, priority = rest
-    saga_id = UUID(hex=saga)
-    for part, what in ((name, "row"), (fingerprint, "definition"), (sequence, "log")):
-        if part is None:
-            raise StoreCorrupt(f"saga {saga_id} is damaged: its {what} is lost")
-    try:
-        return SagaHead(
-            id=saga_id,
-            name=name,
-            fingerprint=fingerprint,
-            labels=orjson.loads(labels),
-            state=SagaStatus(state),
-            direction=Direction(direction),
-            sequence=sequence,
-            owner=owner,
-            epoch=epoch,
-            created_ms=created_ms,
-            updated_ms=updated_ms,
-            priority=priority,
-        )
-    except ValueError as error:
-        raise StoreCorrupt(f"the head of saga {saga_id} is damaged: {error}") from error
+    return _heads.head_of(UUID(hex=row[0]), row[1:], ((0, "row"), (1, "definition"), (5, "log")))
 
 
 def stored_of(head: SagaHead, body: Row, records: Sequence[Row]) -> StoredSaga:
