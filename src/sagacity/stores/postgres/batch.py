@@ -1,7 +1,7 @@
 """Many writes in one statement, and what comes of each.
 
-Creates, appends and commands each have one statement, which takes a column as an array:
-one round trip and one commit for all. A write that is refused is one saga's trouble; the
+Creates, appends and commands each have one statement, which takes rows as columns: one
+round trip and one commit for all. A write that is refused is one saga's trouble; the
 others are written. `settle` is the statement alone, on whatever connection it is given:
 within a transaction of somebody else's it is a part of that.
 """
@@ -13,12 +13,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sagacity.ports.store import FINAL, MAX_INBOX, PRIORITY_MS, SagaStatus
+from sagacity.stores.postgres.columns import columns_of, pieces_of
 from sagacity.stores.postgres.rows import labels_text, record_checksum, saga_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from sagacity.core.values import Json
     from sagacity.ports.store import Append, InboxCommand, NewSaga
     from sagacity.stores.postgres.pool import Try
 
@@ -60,6 +62,9 @@ class Write:
     kind: Kind
     key: UUID
     row: tuple[Any, ...]
+    """Ids, numbers and words."""
+    pieces: tuple[Json, ...]
+    """What is long of the row."""
     size_bytes: int
     ends: bool = False
     """Whether somebody may wait for what it brings about."""
@@ -90,8 +95,8 @@ def write_of_append(append: Append) -> Write:
             summary.direction,
             append.updated_ms,
             record_checksum(saga_id, sequence + 1, record),
-            record,
         ),
+        (record,),
         len(record),
         ends=summary.state in ENDED,
         is_simple=append.event_count > 0,
@@ -110,18 +115,15 @@ def write_of_create(saga: NewSaga, definition: int) -> Write:
             saga.created_ms,
             saga.priority,
             saga_checksum(labels, saga.constants, saga.params),
-            labels,
-            saga.constants,
-            saga.params,
             saga.epoch,
             saga.event_count,
             saga.summary.state,
             saga.summary.direction,
             saga.owner,
             record_checksum(saga.id, 1, saga.record),
-            saga.record,
             saga.created_ms - saga.priority * PRIORITY_MS,
         ),
+        (labels, saga.constants, saga.params, saga.record),
         len(saga.record) + len(saga.constants) + len(saga.params) + len(labels),
         ends=saga.summary.state in ENDED,
         wakes=not saga.owner,
@@ -131,14 +133,15 @@ def write_of_create(saga: NewSaga, definition: int) -> Write:
 
 def write_of_command(command: InboxCommand) -> Write:
     """Return what a command writes."""
-    row = (
-        command.request_id,
-        command.saga_id,
-        command.verb,
-        command.arguments,
-        command.sent_ms,
-    )
-    return Write(Kind.SEND, command.request_id, row, len(command.arguments), wakes=True)
+    request_id, arguments = command.request_id, command.arguments
+    row = (request_id, command.saga_id, command.verb, command.sent_ms)
+    return Write(Kind.SEND, request_id, row, (arguments,), len(arguments), wakes=True)
+
+
+def values_of(batch: Batch) -> list[Any]:
+    """Return the values that the statement of a batch begins with."""
+    pieces = pieces_of([write.pieces for write in batch])
+    return [*columns_of([write.row for write in batch]), *pieces, len(batch)]
 
 
 async def settle(
@@ -151,15 +154,15 @@ async def settle(
     kind = batch[0].kind
     payloads_told = told(batch) if tells else []
     if len(batch) == 1 and batch[0].is_simple and not payloads_told:
-        done = await begun.status(f"{kind}_one", *batch[0].row)
+        done = await begun.status(f"{kind}_one", *batch[0].row, *batch[0].pieces)
         return [Verdict.ACCEPTED if done == ONE_INSERTED else REFUSED[kind]]
-    columns: list[Any] = [list(column) for column in zip(*[w.row for w in batch], strict=True)]
+    values = values_of(batch)
     if kind is Kind.SEND:
         assert not tells
-        refused = await begun.rows(kind, *columns, MAX_INBOX)
+        refused = await begun.rows(kind, *values, MAX_INBOX)
         verdicts = {row[0]: _verdict_of_unsent(row) for row in refused}
         return [verdicts.get(write.key, Verdict.ACCEPTED) for write in batch]
-    ((count, done, _),) = await begun.rows(kind, *columns, channel, payloads_told)
+    ((count, done, _),) = await begun.rows(kind, *values, channel, payloads_told)
     if count == len(batch):
         return [Verdict.ACCEPTED] * len(batch)
     accepted = frozenset(done)
@@ -194,10 +197,11 @@ async def has_landed(begun: Try, write: Write) -> bool:
             return True
         case Kind.CREATE:
             found = await begun.value("record_at", write.key, 1)
-            return bool(found == write.row[14])
+            return bool(found == write.pieces[-1])
         case Kind.APPEND:
-            _, epoch, sequence, events, state, _, at_ms, _, record = write.row
+            _, epoch, sequence, events, state, _, at_ms, _ = write.row
             if events:
-                return bool(await begun.value("record_at", write.key, sequence + 1) == record)
+                found = await begun.value("record_at", write.key, sequence + 1)
+                return bool(found == write.pieces[-1])
             row = await begun.rows("summary_of", write.key)
             return bool(row and tuple(row[0]) == (epoch, sequence, state, at_ms))

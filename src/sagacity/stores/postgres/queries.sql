@@ -2,9 +2,10 @@
 -- that the store's URL names. Each statement is a transaction by itself, except where
 -- `begin` says otherwise: so a process that stops in the middle holds no lock.
 --
--- Many rows come as arrays, one for each column, and are joined by `unnest`: one round
--- trip, one plan, one commit, however many they are. What comes back says which were
--- written only if not all were: nearly always that is one row.
+-- Many rows come as columns, each the text of an array, and are joined by `unnest`: one
+-- round trip, one plan, one commit, however many they are. What is long comes end to end,
+-- as one value that is cut apart here. What comes back says which were written only if not
+-- all were: nearly always that is one row.
 
 -- name: begin
 -- Not for long: a process that stops here holds the locks until the server sends it away.
@@ -58,10 +59,13 @@ INSERT INTO sagacity.schema_version (one, version) VALUES (1, 0) ON CONFLICT DO 
 -- for the adoption, and then looks at the epoch again. A condition alone would let a
 -- stale owner write, whose snapshot is older than the adoption.
 WITH given AS (
-    SELECT * FROM unnest(
-        $1::uuid[], $2::bigint[], $3::integer[], $4::integer[], $5::text[], $6::text[],
-        $7::bigint[], $8::integer[], $9::bytea[]
-    ) AS given (saga, epoch, expected, events, state, direction, at_ms, checksum, record)
+    SELECT *, substring($11::bytea FROM start FOR size) AS record FROM unnest(
+        $1::text::uuid[], $2::text::bigint[], $3::text::integer[], $4::text::integer[],
+        $5::text::text[], $6::text::text[], $7::text::bigint[], $8::text::integer[],
+        $9::text::integer[], $10::text::integer[]
+    ) AS given (
+        saga, epoch, expected, events, state, direction, at_ms, checksum, start, size
+    )
 ), moved AS (
     UPDATE sagacity.head SET sequence = head.sequence + given.events, state = given.state,
         direction = given.direction, updated_ms = given.at_ms
@@ -76,8 +80,8 @@ WITH given AS (
     FROM moved WHERE events > 0
 )
 SELECT count(*),
-    CASE WHEN count(*) < cardinality($1::uuid[]) THEN ARRAY(SELECT saga FROM moved) END,
-    (SELECT count(pg_notify($10::text, told)) FROM unnest($11::text[]) AS told)
+    CASE WHEN count(*) < $12::bigint THEN ARRAY(SELECT saga FROM moved) END,
+    (SELECT count(pg_notify($13::text, told)) FROM unnest($14::text[]) AS told)
 FROM moved
 
 -- name: append_one
@@ -95,13 +99,20 @@ SELECT $1, $3 + 1, $3 + $4, $8, $7, $9 FROM moved
 -- Refused are ids that are in use. (What would be refused for want of the definition is
 -- an error of the foreign key.)
 WITH given AS (
-    SELECT * FROM unnest(
-        $1::uuid[], $2::bigint[], $3::bigint[], $4::integer[], $5::integer[], $6::bytea[],
-        $7::bytea[], $8::bytea[], $9::bigint[], $10::integer[], $11::text[], $12::text[],
-        $13::text[], $14::integer[], $15::bytea[], $16::bigint[]
+    SELECT *,
+        substring($18::bytea FROM start FOR l) AS labels,
+        substring($18 FROM start + l FOR c) AS constants,
+        substring($18 FROM start + l + c FOR p) AS params,
+        substring($18 FROM start + l + c + p FOR r) AS record
+    FROM unnest(
+        $1::text::uuid[], $2::text::bigint[], $3::text::bigint[], $4::text::integer[],
+        $5::text::integer[], $6::text::bigint[], $7::text::integer[], $8::text::text[],
+        $9::text::text[], $10::text::text[], $11::text::integer[], $12::text::bigint[],
+        $13::text::integer[], $14::text::integer[], $15::text::integer[],
+        $16::text::integer[], $17::text::integer[]
     ) AS given (
-        saga, definition, created_ms, priority, checksum, labels, constants, params, epoch,
-        events, state, direction, owner, record_checksum, record, rank_ms
+        saga, definition, created_ms, priority, checksum, epoch, events, state, direction,
+        owner, record_checksum, rank_ms, start, l, c, p, r
     )
 ), made AS (
     INSERT INTO sagacity.saga
@@ -128,8 +139,8 @@ WITH given AS (
     WHERE labels <> '{}'
 )
 SELECT count(*),
-    CASE WHEN count(*) < cardinality($1::uuid[]) THEN ARRAY(SELECT id FROM made) END,
-    (SELECT count(pg_notify($17::text, told)) FROM unnest($18::text[]) AS told)
+    CASE WHEN count(*) < $19::bigint THEN ARRAY(SELECT id FROM made) END,
+    (SELECT count(pg_notify($20::text, told)) FROM unnest($21::text[]) AS told)
 FROM made
 
 -- name: create_one
@@ -137,31 +148,32 @@ FROM made
 WITH made AS (
     INSERT INTO sagacity.saga
         (id, definition, created_ms, priority, checksum, labels, constants, params)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    VALUES ($1, $2, $3, $4, $5, $13, $14, $15)
     ON CONFLICT DO NOTHING
     RETURNING id
 ), headed AS (
     INSERT INTO sagacity.head
         (saga, epoch, rank_ms, definition, updated_ms, sequence, state, direction, owner)
-    SELECT $1, $9, $16, $2, $3, $10, $11, $12, $13 FROM made
+    SELECT $1, $6, $12, $2, $3, $7, $8, $9, $10 FROM made
 )
 INSERT INTO sagacity.log (saga, first_sequence, last_sequence, checksum, written_ms, record)
-SELECT $1, 1, $10, $14, $3, $15 FROM made
+SELECT $1, 1, $7, $11, $3, $16 FROM made
 
 -- name: send
 -- In the order of the calls; what comes back was not sent. Counting the inbox takes long
 -- when it matters; the distance from the first to the last that waits is as good until
 -- there are holes in it.
 WITH given AS (
-    SELECT * FROM unnest(
-        $1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::bigint[]
-    ) WITH ORDINALITY AS given (request, saga, verb, arguments, sent_ms, number)
+    SELECT *, substring($7::bytea FROM start FOR size) AS arguments FROM unnest(
+        $1::text::uuid[], $2::text::uuid[], $3::text::text[], $4::text::bigint[],
+        $5::text::integer[], $6::text::integer[]
+    ) WITH ORDINALITY AS given (request, saga, verb, sent_ms, start, size, number)
 ), free AS (
     SELECT CASE
         WHEN (SELECT max(place) FROM sagacity.inbox WHERE NOT done)
             - (SELECT min(place) FROM sagacity.inbox WHERE NOT done)
-            + cardinality($1::uuid[]) < $6::bigint THEN $6::bigint
-        ELSE $6::bigint - (SELECT count(*) FROM sagacity.inbox WHERE NOT done)
+            + $8::bigint < $9::bigint THEN $9::bigint
+        ELSE $9::bigint - (SELECT count(*) FROM sagacity.inbox WHERE NOT done)
     END AS places
 ), fit AS (
     SELECT given.*, row_number() OVER (ORDER BY number) AS turn

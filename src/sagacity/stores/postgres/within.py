@@ -6,13 +6,12 @@ of whatever driver it is. None of them is imported: a connection is known by its
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from sagacity.errors import StoreError
 from sagacity.stores._limits import check_new
 from sagacity.stores.postgres.address import check_schema
-from sagacity.stores.postgres.batch import told, write_of_create
+from sagacity.stores.postgres.batch import told, values_of, write_of_create
 from sagacity.stores.postgres.files import queries_in
 from sagacity.stores.postgres.rows import checksum
 
@@ -62,8 +61,8 @@ def creating(saga: NewSaga, schema: str) -> Steps:
     else:  # another transaction has stored it meanwhile, and this one cannot see that
         raise StoreError(f'the definition of "{saga.name}" is being stored by others: try again')
     write = write_of_create(saga, rows[0][0])
-    columns = [[_plain(value)] for value in write.row]
-    rows = yield Step(queries["create"], (*columns, f"sagacity_{schema}", [*told([write])]))
+    values = (*values_of([write]), f"sagacity_{schema}", [*told([write])])
+    rows = yield Step(queries["create"], values)
     if rows[0][0]:  # how many were made
         return None
     return (yield from _existing(saga.id, queries["name_and_params"]))
@@ -75,8 +74,3 @@ def _existing(saga_id: UUID, sql: str) -> Steps:
         raise StoreError(f"saga {saga_id} comes and goes: somebody deletes it at this moment")
     name, params = rows[0]
     return Existing(name, bytes(params))
-
-
-def _plain(value: Any) -> Any:
-    # Drivers look at the exact type; that of an enum's member is not str.
-    return str(value.value) if isinstance(value, StrEnum) else value
