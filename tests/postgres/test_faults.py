@@ -176,6 +176,25 @@ async def test_a_transaction_whose_commit_never_comes_is_soon_taken_back(
     assert len(await records_of(store)) == 1
 
 
+async def test_who_is_cut_short_while_he_writes_alone_is_in_nobodys_way(
+    store: PostgresStore, beside: psycopg.Connection
+) -> None:
+    """The connection that his write is under way on is not used again."""
+    await create_many(store, new_saga(1), new_saga(2))
+    with beside.transaction():
+        beside.execute("LOCK TABLE sagacity.log")
+        writing = spawn(store.append(append_to(1)))
+        while beside.execute(WAITS_FOR_A_LOCK).fetchone() != (1,):
+            await turns(1)
+        waiting = spawn(store.append(append_to(2)))
+        writing.cancel()
+        await asyncio.wait([writing])
+    await waiting
+    assert writing.cancelled()
+    assert len(await records_of(store, 2)) == 2
+    assert len(await records_of(store, 1)) in {1, 2}
+
+
 async def test_an_acquisition_whose_answer_is_lost_is_not_in_its_own_way(
     store: PostgresStore, proxy: Proxy
 ) -> None:

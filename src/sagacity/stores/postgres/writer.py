@@ -1,7 +1,9 @@
 """When writes are written: while one commit is under way the next batch gathers.
 
 One connection writes. Whoever writes waits for the answer, so a batch is never larger than
-what is in flight; and it is bounded in rows and bytes. Kinds take turns.
+what is in flight; and it is bounded in rows and bytes. Kinds take turns. Who comes alone,
+as the one before did, writes by himself: to wake another task for it takes longer than all
+else here.
 
 What the server says about the whole (no space, no right) is told to all. What fails one
 write alone does not harm the others: then each is tried alone. When the connection is
@@ -64,6 +66,9 @@ class Writer:
         self._room: Final = asyncio.Event()
         self._room.set()
         self._connection: Connection | None = None
+        self._is_writing = False
+        self._last_rows = 0
+        """How many the batch before had."""
         self._closing = False
         self._ended: Final = asyncio.Event()
 
@@ -74,6 +79,8 @@ class Writer:
             await self._room.wait()
         if self._closing:
             raise self._not_open()
+        if self._last_rows <= 1 and not self._is_busy():
+            return await self._write_alone(write)
         answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._queues[write.kind].append((write, answer))
         self._queued_bytes += write.size_bytes
@@ -84,10 +91,11 @@ class Writer:
         """Write what is queued, until told to close and all is written."""
         try:
             while not self._closing or self._is_busy():
-                for kind, queue in self._queues.items():
-                    if queue:
-                        await self._write_some(self._take(kind, queue))
-                if not self._closing and not self._is_busy():
+                if not self._is_writing:
+                    for kind, queue in self._queues.items():
+                        if queue:
+                            await self._write_some(self._take(kind, queue))
+                if self._is_writing or not (self._closing or self._is_busy()):
                     self._something.clear()
                     await self._something.wait()
         finally:
@@ -118,11 +126,25 @@ class Writer:
         return StoreError(f"{self._address.shown}: this store is not open")
 
     def _is_busy(self) -> bool:
-        return any(self._queues.values())
+        return self._is_writing or any(self._queues.values())
+
+    async def _write_alone(self, write: Write) -> Verdict:
+        # When it is cut short nobody asks what came of it; the connection is not used again.
+        self._is_writing = True
+        try:
+            (outcome,) = await self._outcomes([write])
+        finally:
+            self._is_writing = False
+            if self._closing or self._is_busy():
+                self._something.set()
+        if isinstance(outcome, Verdict):
+            return outcome
+        raise outcome
 
     async def _write_some(self, taken: Sequence[Waiting]) -> None:
         if not taken:
             return
+        self._is_writing, self._last_rows = True, len(taken)
         try:
             outcomes = await self._outcomes([write for write, _ in taken])
         except BaseException as error:
@@ -132,6 +154,8 @@ class Writer:
                         StoreError(f"{self._address.shown}: the store has ended: {error!r:.200}")
                     )
             raise
+        finally:
+            self._is_writing = False
         for (_, answer), outcome in zip(taken, outcomes, strict=True):
             if answer.done():
                 continue
