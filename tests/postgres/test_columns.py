@@ -45,6 +45,7 @@ def connection(shared_database: str) -> Iterator[psycopg.Connection]:
 def test_the_server_reads_what_was_written(
     connection: psycopg.Connection, rows: list[tuple[UUID, int, str, bytes, bytes]]
 ) -> None:
+    """Quotes, commas, empty words and NULL as a word are nothing special."""
     names = ("ids", "numbers", "words", "starts", "as", "bs", "pieces")
     values = [*columns_of([row[:3] for row in rows]), *pieces_of([row[3:] for row in rows])]
     read = connection.execute(READ_BACK, dict(zip(names, values, strict=True))).fetchall()

@@ -8,17 +8,17 @@ within a transaction of somebody else's it is a part of that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from msgspec import Struct
+
 from sagacity.ports.store import FINAL, MAX_INBOX, PRIORITY_MS, SagaStatus
-from sagacity.stores.postgres.columns import columns_of, pieces_of
+from sagacity.stores.postgres.columns import columns_of, hex_of, pieces_of
 from sagacity.stores.postgres.rows import labels_text, record_checksum, saga_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from uuid import UUID
 
     from sagacity.core.values import Json
     from sagacity.ports.store import Append, InboxCommand, NewSaga
@@ -52,15 +52,17 @@ class Verdict(StrEnum):
 
 ONE_INSERTED: Final = "INSERT 0 1"
 """What the server says of a statement that has inserted one row."""
+_APPEND: Final = Kind.APPEND  # looked up once, and not for each append
+_RUNNING: Final = SagaStatus.RUNNING
 REFUSED: Final = {Kind.APPEND: Verdict.NOT_CURRENT, Kind.CREATE: Verdict.NOT_NEW}
 
 
-@dataclass(slots=True)
-class Write:
+class Write(Struct, gc=False):
     """A row of a batch. No two of one batch have the same `key`."""
 
     kind: Kind
-    key: UUID
+    key: int
+    """Of the id of the saga, or of the request."""
     row: tuple[Any, ...]
     """Ids, numbers and words."""
     pieces: tuple[Json, ...]
@@ -82,10 +84,10 @@ Batch: TypeAlias = "Sequence[Write]"
 def write_of_append(append: Append) -> Write:
     """Return what an append writes."""
     saga_id, sequence, record = append.saga_id, append.expected_sequence, append.record
-    summary = append.summary
+    summary, key = append.summary, saga_id.int
     return Write(
-        Kind.APPEND,
-        saga_id,
+        _APPEND,
+        key,
         (
             saga_id,
             append.epoch,
@@ -94,11 +96,11 @@ def write_of_append(append: Append) -> Write:
             summary.state,
             summary.direction,
             append.updated_ms,
-            record_checksum(saga_id, sequence + 1, record),
+            record_checksum(key, sequence + 1, record),
         ),
         (record,),
         len(record),
-        ends=summary.state in ENDED,
+        ends=summary.state is not _RUNNING and summary.state in ENDED,
         is_simple=append.event_count > 0,
     )
 
@@ -108,7 +110,7 @@ def write_of_create(saga: NewSaga, definition: int) -> Write:
     labels = labels_text(saga.labels)
     return Write(
         Kind.CREATE,
-        saga.id,
+        saga.id.int,
         (
             saga.id,
             definition,
@@ -120,12 +122,12 @@ def write_of_create(saga: NewSaga, definition: int) -> Write:
             saga.summary.state,
             saga.summary.direction,
             saga.owner,
-            record_checksum(saga.id, 1, saga.record),
+            record_checksum(saga.id.int, 1, saga.record),
             saga.created_ms - saga.priority * PRIORITY_MS,
         ),
         (labels, saga.constants, saga.params, saga.record),
         len(saga.record) + len(saga.constants) + len(saga.params) + len(labels),
-        ends=saga.summary.state in ENDED,
+        ends=saga.summary.state is not _RUNNING and saga.summary.state in ENDED,
         wakes=not saga.owner,
         is_simple=not saga.labels,
     )
@@ -135,7 +137,7 @@ def write_of_command(command: InboxCommand) -> Write:
     """Return what a command writes."""
     request_id, arguments = command.request_id, command.arguments
     row = (request_id, command.saga_id, command.verb, command.sent_ms)
-    return Write(Kind.SEND, request_id, row, (arguments,), len(arguments), wakes=True)
+    return Write(Kind.SEND, request_id.int, row, (arguments,), len(arguments), wakes=True)
 
 
 def values_of(batch: Batch) -> list[Any]:
@@ -160,18 +162,18 @@ async def settle(
     if kind is Kind.SEND:
         assert not tells
         refused = await begun.rows(kind, *values, MAX_INBOX)
-        verdicts = {row[0]: _verdict_of_unsent(row) for row in refused}
+        verdicts = {row[0].int: _verdict_of_unsent(row) for row in refused}
         return [verdicts.get(write.key, Verdict.ACCEPTED) for write in batch]
     ((count, done, _),) = await begun.rows(kind, *values, channel, payloads_told)
     if count == len(batch):
         return [Verdict.ACCEPTED] * len(batch)
-    accepted = frozenset(done)
+    accepted = frozenset(saga_id.int for saga_id in done)
     return [Verdict.ACCEPTED if write.key in accepted else REFUSED[kind] for write in batch]
 
 
 def told(batch: Batch) -> list[str]:
     """Return the notifications that go with a batch."""
-    ended = [write.key.hex for write in batch if write.ends]
+    ended = [hex_of(write.key) for write in batch if write.ends]
     return payloads(ended, wakes=any(write.wakes for write in batch))
 
 
@@ -196,12 +198,12 @@ async def has_landed(begun: Try, write: Write) -> bool:
             # Refused as sent before: by this very request.
             return True
         case Kind.CREATE:
-            found = await begun.value("record_at", write.key, 1)
+            found = await begun.value("record_at", write.row[0], 1)
             return bool(found == write.pieces[-1])
         case Kind.APPEND:
-            _, epoch, sequence, events, state, _, at_ms, _ = write.row
+            saga_id, epoch, sequence, events, state, _, at_ms, _ = write.row
             if events:
-                found = await begun.value("record_at", write.key, sequence + 1)
+                found = await begun.value("record_at", saga_id, sequence + 1)
                 return bool(found == write.pieces[-1])
-            row = await begun.rows("summary_of", write.key)
+            row = await begun.rows("summary_of", saga_id)
             return bool(row and tuple(row[0]) == (epoch, sequence, state, at_ms))

@@ -35,9 +35,14 @@ def pieces_of(rows: Sequence[Sequence[Json]]) -> list[str | Json]:
     return [_numbers(starts), *map(_numbers, sizes), b"".join(chain.from_iterable(rows))]
 
 
+def hex_of(number: int) -> str:
+    """Return an id as the server reads it."""
+    return f"{number:032x}"
+
+
 def _array(column: Sequence[Any]) -> str:
     if isinstance(column[0], UUID):
-        return f"{{{','.join([f'{each.int:032x}' for each in column])}}}"
+        return f"{{{','.join([hex_of(each.int) for each in column])}}}"
     if isinstance(column[0], str):
         return _words(column)
     return _numbers(column)

@@ -29,9 +29,9 @@ HEAD_COLUMNS: Final = 12
 """Of the query `shown`."""
 
 
-def record_checksum(saga_id: UUID, first_sequence: int, record: Json) -> int:
-    """Return the checksum of a record in its place."""
-    return signed(crc32(record, (saga_id.int ^ first_sequence) & 0xFFFFFFFF))
+def record_checksum(saga: int, first_sequence: int, record: Json) -> int:
+    """Return the checksum of a record in its place; `saga` is the number that its id is."""
+    return signed(crc32(record, (saga ^ first_sequence) & 0xFFFFFFFF))
 
 
 def saga_checksum(labels: Json, constants: Json, params: Json) -> int:
@@ -84,7 +84,7 @@ def stored_of(row: Row) -> StoredSaga:
         raise StoreCorrupt(f"saga {head.id} is damaged: its log is lost")
     records: list[tuple[int, Json]] = []
     for first, each_sum, record in zip(*log, strict=True):
-        if record_checksum(head.id, first, record) != each_sum:
+        if record_checksum(head.id.int, first, record) != each_sum:
             raise StoreCorrupt(f"saga {head.id} is damaged: its record at sequence {first}")
         records.append((first, record))
     return StoredSaga(

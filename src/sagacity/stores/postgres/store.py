@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         StoredSaga,
     )
 
+_ACCEPTED: Final = Verdict.ACCEPTED  # looked up once, and not for each append
 POOL_SIZE: Final = 4
 """Connections for reads and the rarer writes; writer, lease and listener have one each."""
 READERS: Final = 2
@@ -216,7 +217,7 @@ class PostgresStore:
             opened = self._now_open()
         check_append(append)
         write = write_of_append(append)
-        if await opened.writer.write(write) is not Verdict.ACCEPTED:
+        if await opened.writer.write(write) is not _ACCEPTED:
             sequence, epoch = await opened.pool.call(
                 partial(reads.position, saga_id=append.saga_id), changes=False
             )

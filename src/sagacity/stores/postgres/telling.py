@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from sagacity.errors import StoreError
 from sagacity.stores.postgres.batch import payloads
+from sagacity.stores.postgres.columns import hex_of
 
 if TYPE_CHECKING:
     from sagacity.stores.postgres.batch import Batch
@@ -46,7 +47,7 @@ class Teller:
             return
         for write in batch:
             if write.ends and len(self._ended) < MAX_ENDED:
-                self._ended[write.key.hex] = None
+                self._ended[hex_of(write.key)] = None
             self._wakes = self._wakes or write.wakes
         if self._ended or self._wakes:
             self._something.set()

@@ -27,7 +27,7 @@ from sagacity.stores.postgres.failures import FOR_ALL, Answer, answer_to, store_
 from sagacity.stores.postgres.pool import AGAIN_TRIES, RECONNECT_TRIES, Try, delay_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
     from typing import TypeAlias
 
     from sagacity.stores.postgres.address import Address
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 NO_DEFINITION: Final = "23503"
 """The only foreign key that a write can break."""
+LATE: Final = {Verdict.NOT_CURRENT, Verdict.NOT_NEW, Verdict.SENT_BEFORE}
+"""Verdicts of what may be in already."""
 MAX_ROWS: Final = 250
 """Of one batch. Not all that are in flight, so that those of one are at work while the next is
 under way (docs/decisions/0010-postgres-driver.md)."""
@@ -56,6 +58,7 @@ class Writer:
         self, address: Address, queries: Mapping[str, str], channel: str, teller: Teller
     ) -> None:
         """`teller` tells others of what was written."""
+        self._loop: Final = asyncio.get_running_loop()
         self._teller: Final = teller
         self._address: Final = address
         self._queries: Final = queries
@@ -72,20 +75,17 @@ class Writer:
         self._closing = False
         self._ended: Final = asyncio.Event()
 
-    async def write(self, write: Write) -> Verdict:
+    def write(self, write: Write) -> Awaitable[Verdict]:
         """Write durably and return what came of it."""
-        while self._queued_bytes > MAX_QUEUED_BYTES:
-            self._room.clear()
-            await self._room.wait()
-        if self._closing:
-            raise self._not_open()
+        if self._closing or self._queued_bytes > MAX_QUEUED_BYTES:
+            return self._write_later(write)
         if self._last_rows <= 1 and not self._is_busy():
-            return await self._write_alone(write)
-        answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+            return self._write_alone(write)
+        answer: asyncio.Future[Verdict] = self._loop.create_future()
         self._queues[write.kind].append((write, answer))
         self._queued_bytes += write.size_bytes
         self._something.set()
-        return await answer
+        return answer
 
     async def run(self) -> None:
         """Write what is queued, until told to close and all is written."""
@@ -128,6 +128,14 @@ class Writer:
     def _is_busy(self) -> bool:
         return self._is_writing or any(self._queues.values())
 
+    async def _write_later(self, write: Write) -> Verdict:
+        while self._queued_bytes > MAX_QUEUED_BYTES:
+            self._room.clear()
+            await self._room.wait()
+        if self._closing:
+            raise self._not_open()
+        return await self.write(write)
+
     async def _write_alone(self, write: Write) -> Verdict:
         # When it is cut short nobody asks what came of it; the connection is not used again.
         self._is_writing = True
@@ -165,7 +173,7 @@ class Writer:
                 answer.set_exception(outcome)
 
     def _take(self, kind: Kind, queue: deque[Waiting]) -> Sequence[Waiting]:
-        taken: dict[object, Waiting] = {}
+        taken: dict[int, Waiting] = {}
         size_bytes = 0
         while queue and len(taken) < MAX_ROWS:
             write, answer = queue[0]
@@ -179,7 +187,7 @@ class Writer:
         self._room.set()
         if kind is not Kind.SEND:
             # So that two processes lock rows in the same order.
-            return sorted(taken.values(), key=lambda waiting: waiting[0].key.int)
+            return [waiting for _, waiting in sorted(taken.items())]
         return [*taken.values()]
 
     async def _outcomes(self, batch: Sequence[Write]) -> Sequence[Outcome]:
@@ -221,11 +229,14 @@ class Writer:
             await asyncio.sleep(delay_seconds(again + reconnected))
 
     async def _settle(self, begun: Try, batch: Sequence[Write]) -> Sequence[Verdict]:
-        verdicts = [*await settle(begun, batch, self._channel, tells=False)]
-        for at, write in enumerate(batch):
-            refused = verdicts[at] in (Verdict.NOT_CURRENT, Verdict.NOT_NEW, Verdict.SENT_BEFORE)
-            if write.in_doubt and refused and await has_landed(begun, write):
-                verdicts[at] = Verdict.ACCEPTED
+        verdicts = await settle(begun, batch, self._channel, tells=False)
+        if any(write.in_doubt for write in batch):
+            verdicts = [
+                Verdict.ACCEPTED
+                if write.in_doubt and verdict in LATE and await has_landed(begun, write)
+                else verdict
+                for write, verdict in zip(batch, verdicts, strict=True)
+            ]
         self._teller.note(batch)
         return verdicts
 
