@@ -6,7 +6,6 @@ anything; it is made if it is not there.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -19,6 +18,7 @@ from rich.table import Table
 
 from benchmarks import fleet, postgres, postgres_store, recovery, shapes, sizes, throughput
 from benchmarks.measuring import Figure
+from sagacity.cli import event_loop
 from sagacity.engine.system import collect_garbage_less_often
 
 Group = Callable[[int, Path], Awaitable[list[Figure]]]
@@ -47,11 +47,11 @@ GROUPS: dict[str, Group] = {
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def main(groups: tuple[str, ...], runs: int, directory: Path | None, *, as_json: bool) -> None:
     """Measure GROUPS (all by default) and print medians."""
-    collect_garbage_less_often()  # as `sagacity worker` does
+    collect_garbage_less_often()  # as `sagacity worker` does, and its loop
     with tempfile.TemporaryDirectory(dir=directory or Path.cwd(), prefix=".benchmarks-") as place:
         figures: list[Figure] = []
         for name in groups or GROUPS:
-            figures += asyncio.run(_measure(name, runs, Path(place)))
+            figures += event_loop.run(_measure(name, runs, Path(place)))
     if as_json:
         click.echo(json.dumps([asdict(each) for each in figures], indent=2))
         return

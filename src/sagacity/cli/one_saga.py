@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from sagacity.cli import event_loop
 from sagacity.cli.ending import Followed
 from sagacity.cli.following import FromOutside, display_for, follow
 from sagacity.cli.interruption import interruptible, unless, unless_interrupted
@@ -72,7 +73,7 @@ def run_saga(request: Request, *, quiet: bool) -> Followed:
         interruptible(f"Stopped at once, as a crash would.{go_on}") as interruption,
         display_for(quiet=quiet) as display,
     ):
-        return asyncio.run(_run(request, display, interruption))
+        return event_loop.run(_run(request, display, interruption))
 
 
 async def _run(request: Request, display: Display, interruption: Interruption) -> Followed:

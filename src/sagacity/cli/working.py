@@ -5,7 +5,6 @@ With `--processes` there are many of them, each in a process of its own (`superv
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from sagacity.cli import event_loop
 from sagacity.cli.codecs import codec_words
 from sagacity.cli.exit_codes import FAILED, SUCCEEDED
 from sagacity.cli.interruption import interruptible, leave_at_once, unless_interrupted
@@ -129,14 +129,14 @@ def worker(
             told += ["--log-format", log_format] if log_format else []
             more = ["--deps", deps] if deps else []
             crew = _crew(store, processes, drain_seconds, [*modules, *limits, *more, *told], lines)
-            supervisor = asyncio.run(_supervised(crew, interruption))
+            supervisor = event_loop.run(_supervised(crew, interruption))
         else:
             if supervised:
                 end_with_parent()
             logs = observers_for(log_format)
             job = _Job(code, store, deps, max_sagas, max_actions, drain_seconds, wait, logs)
             collect_garbage_less_often()
-            drained = asyncio.run(_work(job, lines, interruption))
+            drained = event_loop.run(_work(job, lines, interruption))
     if supervisor is not None:
         if as_json:
             emit(_summed(supervisor))
