@@ -27,11 +27,8 @@ def pieces_of(rows: Sequence[Sequence[Json]]) -> list[str | Json]:
     """Return where each row begins (from 1), how long each of its pieces is, and all of them."""
     columns = [*zip(*rows, strict=True)]
     sizes = [[*map(len, column)] for column in columns]
-    ends = accumulate(
-        sizes[0] if len(sizes) == 1 else map(sum, zip(*sizes, strict=True)), initial=1
-    )
-    starts = [*ends]
-    starts.pop()
+    of_rows = sizes[0] if len(sizes) == 1 else [*map(sum, zip(*sizes, strict=True))]
+    starts = [*accumulate(of_rows[:-1], initial=1)]
     return [_numbers(starts), *map(_numbers, sizes), b"".join(chain.from_iterable(rows))]
 
 
