@@ -1,9 +1,10 @@
 """When writes are written: while one commit is under way the next batch gathers.
 
 One connection writes. Whoever writes waits for the answer, so a batch is never larger than
-what is in flight; and it is bounded in rows and bytes. Kinds take turns. Who comes alone,
-as the one before did, writes by himself: to wake another task for it takes longer than all
-else here.
+what is in flight; and it is bounded in rows and bytes. It has half of what is in flight,
+so that the one half is at work while the other is written. Kinds take turns. Who comes
+alone, as the one before did, writes by himself: to wake another task for it takes longer
+than all else here.
 
 What the server says about the whole (no space, no right) is told to all. What fails one
 write alone does not harm the others: then each is tried alone. When the connection is
@@ -42,9 +43,10 @@ NO_DEFINITION: Final = "23503"
 """The only foreign key that a write can break."""
 LATE: Final = {Verdict.NOT_CURRENT, Verdict.NOT_NEW, Verdict.SENT_BEFORE}
 """Verdicts of what may be in already."""
+MIN_ROWS: Final = 16
+"""So few are not halved any more."""
 MAX_ROWS: Final = 250
-"""Of one batch. Not all that are in flight, so that those of one are at work while the next is
-under way (docs/decisions/0010-postgres-driver.md)."""
+"""Of one batch (docs/decisions/0010-postgres-driver.md)."""
 MAX_BYTES: Final = 8 * 1024 * 1024
 """Of one batch; a single write may be larger."""
 MAX_QUEUED_BYTES: Final = 64 * 1024 * 1024
@@ -72,6 +74,8 @@ class Writer:
         self._is_writing = False
         self._last_rows = 0
         """How many the batch before had."""
+        self._last_of: Final = dict.fromkeys(Kind, 0)
+        """And the one before of each kind: those who waited for it will soon write again."""
         self._closing = False
         self._ended: Final = asyncio.Event()
 
@@ -175,7 +179,9 @@ class Writer:
     def _take(self, kind: Kind, queue: deque[Waiting]) -> Sequence[Waiting]:
         taken: dict[int, Waiting] = {}
         size_bytes = 0
-        while queue and len(taken) < MAX_ROWS:
+        in_flight = len(queue) + self._last_of[kind]
+        most = min(MAX_ROWS, max(MIN_ROWS, in_flight // 2))
+        while queue and len(taken) < most:
             write, answer = queue[0]
             if taken and (write.key in taken or size_bytes + write.size_bytes > MAX_BYTES):
                 break
@@ -185,6 +191,7 @@ class Writer:
                 taken[write.key] = (write, answer)
                 size_bytes += write.size_bytes
         self._room.set()
+        self._last_of[kind] = len(taken)
         if kind is not Kind.SEND:
             # So that two processes lock rows in the same order.
             return [waiting for _, waiting in sorted(taken.items())]
