@@ -1,10 +1,10 @@
 """`PostgresStore`: the port over a PostgreSQL database, which a fleet shares.
 
 What is where: this file says what each method of the port is made of. `writer` gathers
-appends, creates and commands into batches, `batch` says what a batch writes; `gathering`
-reads whole sagas, several at once; `pool` has the connections for all else, `leasing` and
-`adopting` are about who owns what, `changing` the rarer writes, `reads` what is read;
-`listening` hears of what other processes do.
+appends, creates and commands into batches, `batch` says what a batch writes, and `columns`
+how its rows get to the server; `gathering` reads whole sagas, several at once; `pool` has
+the connections for all else, `leasing` and `adopting` are about who owns what, `changing`
+the rarer writes, `reads` what is read; `listening` hears of what other processes do.
 `failures` says what each error means. The SQL is in `queries.sql` and `schema/`.
 """
 

@@ -80,7 +80,11 @@ class Writer:
         self._ended: Final = asyncio.Event()
 
     def write(self, write: Write) -> Awaitable[Verdict]:
-        """Write durably and return what came of it."""
+        """Write durably and return what came of it; to be awaited at once.
+
+        Raises when awaited:
+            StoreError: it could not be written, or nobody knows (the text says which).
+        """
         if self._closing or self._queued_bytes > MAX_QUEUED_BYTES:
             return self._write_later(write)
         if self._last_rows <= 1 and not self._is_busy():
