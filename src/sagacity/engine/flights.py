@@ -63,7 +63,7 @@ class Flights:
         self._slots: Final = slots
         self._group: Final = saga_id.int  # hashed for each that waits: of a UUID that is slow
         self._state: Final = state
-        self._wake_up: Final = wake_up
+        self._wake_up = wake_up
         self._is_over = False
         self._cut_short: set[int] = set()
         self.parked: dict[int, Flight] | None = None
@@ -203,6 +203,7 @@ class Flights:
     def give_up(self) -> None:
         """Let go of everything."""
         self._is_over = True
+        self._wake_up = _nobody  # who holds us: only the cyclic collector would free either
         if not (self.held or self.tasks or self.delayed or self.parked or self.granted):
             return  # the commonest: the saga has ended
         for task in self.tasks.values():
@@ -220,3 +221,7 @@ class Flights:
         self.held.clear()
         for granted in self.take_granted():
             self.decline(granted)
+
+
+def _nobody() -> None:
+    """Be woken up in place of a saga that is over."""

@@ -155,6 +155,7 @@ class Reachable:
             self._env.quarantine.leave_all_of(self.saga_id)
         if self._hearing is not None:
             self._hearing.refuse()
+            self._hearing = None  # it holds us: only the cyclic collector would free either
 
     # -- what people ask --------------------------------------------------------
 
