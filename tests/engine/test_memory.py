@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from sagacity import ActionFailed, Sec
+from sagacity import ActionFailed, ActionRegistry, DagBuilder, Sec, UndoFailed
+from sagacity.core.builder import NodeFactory
 from sagacity.stores.memory import MemoryStore
 from tests.engine.conftest import Stores
-from tests.engine.world import World, dag_of, registry_of, spawn, turns
+from tests.engine.world import PlainAction, World, dag_of, registry_of, spawn, turns
 
 FAN = dag_of("a", ["p", "q", "r"], "z")
 ENDINGS = ["succeeds", "unwinds", "is stuck"]
@@ -64,6 +65,35 @@ async def test_an_ended_saga_is_freed_at_once(world: World, ending: str) -> None
             gate.open()
             await handle.wait()
             world.contexts.clear()
+            await turns()
+        assert garbage() == []
+
+
+@pytest.mark.parametrize("undo_error", [KeyError, UndoFailed])
+async def test_a_failed_call_is_freed_at_once(undo_error: type[Exception]) -> None:
+    """In a thread, against the clock: what it had at hand is not left to the collector."""
+
+    def fail(_ctx: Any) -> None:
+        raise KeyError("no")
+
+    def fail_to_undo(_ctx: Any) -> None:
+        raise undo_error("no")
+
+    undone = PlainAction("undone", lambda _: 1, fail_to_undo, do_blocks=True, undo_blocks=True,
+                         timeout=60, undo_timeout=60)  # fmt: skip
+    fails = PlainAction("fails", fail, fail_to_undo, do_blocks=True, timeout=60, atomic=True)
+    registry = ActionRegistry()
+    builder = DagBuilder("s")
+    for action in (undone, fails):
+        registry.register(action)
+        builder.append(NodeFactory.action(action.name, "", action))
+    dag = builder.build()
+    async with Sec(MemoryStore(), registry) as sec:
+        gc.collect()
+        with uncollected() as garbage:
+            handle = await sec.create(dag)
+            await handle.start()
+            await handle.wait()
             await turns()
         assert garbage() == []
 

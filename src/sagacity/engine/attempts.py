@@ -259,7 +259,9 @@ class Attempts:
                 await self._call(context, limits, action.undo_blocks, call)
         except UndoFailedError as error:
             _remember(trial)
-            return UndoFailed(node, error_record(ErrorKind.ACTION_FAILED, error))
+            record = error_record(ErrorKind.ACTION_FAILED, error)
+            _let_go_of(error)
+            return UndoFailed(node, record)
         except CutOffError as error:
             if error.lingering is not None:
                 saga.lingers(node, error.lingering)
@@ -293,6 +295,7 @@ class Attempts:
         _remember(trial)
         policy = retry_policy(trial.saga.state, node, trial.action, effect)
         at_ms = self._retry_at_ms(trial, policy, error)
+        _let_go_of(error)
         if at_ms is None or (policy.gone and await self._is_gone(trial, policy.gone)):
             return Failed(node, record, effect)
         return AttemptFailed(node, record, effect, at_ms)
@@ -302,9 +305,10 @@ class Attempts:
     ) -> UndoFinished | UndoAttemptFailed | UndoFailed:
         node, record, policy = trial.node, error_record(kind, error), trial.action.undo_retry
         _remember(trial)
+        at_ms = self._retry_at_ms(trial, policy, error)
+        _let_go_of(error)
         if policy.gone and await self._is_gone(trial, policy.gone):
             return UndoFinished(node, How.GONE)
-        at_ms = self._retry_at_ms(trial, policy, error)
         if at_ms is None:
             return UndoFailed(node, record)
         return UndoAttemptFailed(node, record, at_ms)
@@ -336,6 +340,15 @@ def _remember(trial: Trial) -> None:
     trial.saga.state.remember_begin(trial.node, undo=undo, time_ms=trial.began_ms)
     if trial.context.has_pulse:
         trial.context.pulse.tell()
+
+
+def _let_go_of(error: BaseException) -> None:
+    """Let what the failed call had at hand be freed, now that the error is on record.
+
+    Its traceback holds the frames that it went through, and one of them holds the future
+    that it came in: only the cyclic collector would free them.
+    """
+    error.__traceback__ = None
 
 
 def _pass_on_cancellation(error: BaseException, saga: Trying, node: int) -> None:

@@ -55,17 +55,20 @@ class _SystemAlarm:
         self._when_ms: Final = when_ms
         self._callback: Final = callback
         self._loop: Final = asyncio.get_running_loop()
-        self._handle = self._sleep()
+        self._handle: asyncio.TimerHandle | None = self._sleep()
 
     def _sleep(self) -> asyncio.TimerHandle:
         left_seconds = (self._when_ms - wall_ms()) / 1_000
         return self._loop.call_later(min(max(left_seconds, 0), LONGEST_SLEEP_SECONDS), self._wake)
 
     def _wake(self) -> None:
+        self._handle = None  # it calls us: else only the cyclic collector would free either
         if wall_ms() >= self._when_ms:
             self._callback()
         else:
             self._handle = self._sleep()
 
     def cancel(self) -> None:
-        self._handle.cancel()
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None

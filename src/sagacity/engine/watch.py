@@ -76,6 +76,7 @@ class Watch:
         for alarm in (self._alarm, self._next_look):
             if alarm is not None:
                 alarm.cancel()
+        self._alarm = self._next_look = None  # they call us: nobody else is to hold us now
 
     def _time_out(self) -> None:
         self._expire(TimedOutError(f"it took longer than {self._seconds:g} s"))
