@@ -52,7 +52,7 @@ def encode(value: Any, *, limit_bytes: int = MAX_VALUE_BYTES) -> Json:
             text = _written(value)
         except orjson.JSONEncodeError:
             text = None
-    if text is None or _WRITTEN_NUL in text:
+    if text is None or (_BACKSLASH in text and _WRITTEN_NUL in text):
         text = _encode_with_care(value)
     if len(text) > limit_bytes:
         raise ValueNotStorable(_OVER.format(len(text), limit_bytes))
@@ -165,6 +165,7 @@ def _stored_secret(value: Any) -> Any:
 
 
 _WRITTEN_NUL: Final = b"\\u0000"
+_BACKSLASH: Final = ord("\\")  # Python finds one byte ten times as fast as a short text
 _PLAIN: Final = frozenset({str, int, bool, types.NoneType})
 
 

@@ -9,7 +9,8 @@ import socket
 import time
 from uuid import UUID
 
-_RANDOM_BITS_MASK = (1 << 62) - 1
+_VERSION_AND_VARIANT = 0x7 << 76 | 0b10 << 62
+_TIME_AND_NOISE = ((1 << 128) - 1) & ~(0xF << 76 | 0b11 << 62)
 _ELAPSED: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 """Linux has it; elsewhere a laptop that slept finds out from the store that its lease has ended."""
 
@@ -31,11 +32,8 @@ def chance() -> float:
 
 def new_saga_id() -> UUID:
     """Return a UUID of version 7 (RFC 9562): ids made later sort later, which stores like."""
-    noise = int.from_bytes(os.urandom(10), "big")
-    value = (wall_ms() & ((1 << 48) - 1)) << 80
-    value |= 0x7 << 76 | (noise >> 68) << 64
-    value |= 0b10 << 62 | (noise & _RANDOM_BITS_MASK)
-    return UUID(int=value)
+    value = wall_ms() << 80 | int.from_bytes(os.urandom(10), "big")
+    return UUID(int=value & _TIME_AND_NOISE | _VERSION_AND_VARIANT)
 
 
 def new_request_id() -> UUID:

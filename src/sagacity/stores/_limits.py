@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sagacity.ports.store import (
     DRIVEN,
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
         SagaQuery,
         SagaStatus,
     )
-
-_TEXTS: Final = ("definition", "constants", "params", "record")
 
 
 def check_limit(limit: int) -> None:
@@ -62,10 +60,10 @@ def check_new(saga: NewSaga) -> None:
         raise ValueError(f"priority {saga.priority} is not within +-{MOST_PRIORITY}")
     if saga.labels:
         check_labels(saga.labels)
-    texts = (saga.definition.document, saga.constants, saga.params, saga.record)
-    for what, text in zip(_TEXTS, texts, strict=True):
-        if len(text) > MAX_TEXT_BYTES or not text.isascii():
-            check_text(what, text)
+    check_text("definition", saga.definition.document)
+    check_text("constants", saga.constants)
+    check_text("params", saga.params)
+    check_text("record", saga.record)
 
 
 def check_query(query: SagaQuery) -> None:
