@@ -8,9 +8,11 @@ as they are. Reading trusts nothing: what this engine cannot have written is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
+from msgspec import Raw
+from msgspec.json import Encoder
 
 from sagacity.core.events import (
     Adopted,
@@ -48,6 +50,9 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 
+_Document: TypeAlias = "tuple[Any, ...]"
+_encode: Final = Encoder().encode
+
 
 class LoggedEvent(Immutable):
     """An event as the log tells it: with its place, when, and by whom it was written.
@@ -64,10 +69,10 @@ class LoggedEvent(Immutable):
 
 def encode_record(events: Sequence[Event], *, time_ms: int, epoch: int) -> Json:
     """Return the record of one append."""
-    texts: list[bytes] = []
+    documents: list[_Document] = []
     for event in events:
-        texts.append(_ENCODERS[type(event)](event))  # noqa: PERF401 - dearer: it is mostly two
-    return b"[1,%d,%d,[%b]]" % (time_ms, epoch, b",".join(texts))  # FORMAT first
+        documents.append(_DOCUMENTS[type(event)](event))  # noqa: PERF401 - dearer: mostly two
+    return _encode((FORMAT, time_ms, epoch, documents))
 
 
 def decode_record(record: Json) -> tuple[int, int, list[Event]]:
@@ -116,10 +121,10 @@ def decode_log(records: Iterable[tuple[int, Json]]) -> Iterator[LoggedEvent]:
             yield LoggedEvent(sequence, time_ms, epoch, owner, event)
 
 
-def _error_document(error: ErrorRecord) -> list[Any]:
-    data = None if error.data is None else orjson.Fragment(error.data)
-    return [error.kind, error.message, error.class_name, error.data is not None, data,
-            error.traceback]  # fmt: skip
+def _error_document(error: ErrorRecord) -> _Document:
+    data = None if error.data is None else Raw(error.data)
+    return (error.kind, error.message, error.class_name, error.data is not None, data,
+            error.traceback)  # fmt: skip
 
 
 def _error(document: Any) -> ErrorRecord:
@@ -131,67 +136,57 @@ def _error(document: Any) -> ErrorRecord:
             raise LogCorrupt(f"not an error: {document!r:.100}")
 
 
-def _decision_document(event: Decided) -> list[Any]:
-    document = ["decided", event.verb, event.node, event.by, event.reason, event.request]
-    return document if event.value is None else [*document, orjson.Fragment(event.value)]
+def _begun_document(kind: str, event: Started | UndoStarted) -> _Document:
+    if event.expected_ms:
+        return (kind, event.node, event.attempt, event.deadline_ms, event.expected_ms)
+    if event.deadline_ms:
+        return (kind, event.node, event.attempt, event.deadline_ms)
+    return (kind, event.node, event.attempt)
 
 
-def _begun(kind: bytes, event: Started | UndoStarted) -> bytes:
-    expected = b",%d" % event.expected_ms if event.expected_ms else b""
-    return b'["%b",%d,%d,%d%b]' % (kind, event.node, event.attempt, event.deadline_ms, expected)
+def _decision_document(event: Decided) -> _Document:
+    document = ("decided", event.verb, event.node, event.by, event.reason, event.request)
+    return document if event.value is None else (*document, Raw(event.value))
 
 
-def _detail(event: Heartbeat) -> bytes:
-    return b"" if event.detail is None else b",%b" % event.detail
-
-
-_ENCODERS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
-    Created: lambda event: orjson.dumps(
-        ["created", event.owner, event.by] if event.by else ["created", event.owner]
+_DOCUMENTS: Final[dict[type[Any], Callable[[Any], _Document]]] = {
+    Created: lambda event: (
+        ("created", event.owner, event.by) if event.by else ("created", event.owner)
     ),
     StartRequested: lambda event: (
-        b'["start_requested",%d]' % event.deadline_ms
-        if event.deadline_ms
-        else b'["start_requested"]'
+        ("start_requested", event.deadline_ms) if event.deadline_ms else ("start_requested",)
     ),
-    Adopted: lambda event: orjson.dumps(
-        ["adopted", event.owner, *([event.missing] if event.missing else [])]
+    Adopted: lambda event: (
+        ("adopted", event.owner, event.missing) if event.missing else ("adopted", event.owner)
     ),
-    Decided: lambda event: orjson.dumps(_decision_document(event)),
-    Released: lambda _: b'["released"]',
-    Unwinding: lambda event: orjson.dumps(["unwinding", event.reason]),
-    Finished: lambda event: b'["finished","%b"]' % event.outcome.encode(),
-    Started: lambda event: (
-        _begun(b"started", event)
-        if event.deadline_ms or event.expected_ms
-        else b'["started",%d,%d]' % (event.node, event.attempt)
+    Decided: _decision_document,
+    Released: lambda _: ("released",),
+    Unwinding: lambda event: ("unwinding", event.reason),
+    Finished: lambda event: ("finished", event.outcome),
+    Started: lambda event: _begun_document("started", event),
+    Heartbeat: lambda event: (
+        ("heartbeat", event.node)
+        if event.detail is None
+        else ("heartbeat", event.node, Raw(event.detail))
     ),
-    Heartbeat: lambda event: b'["heartbeat",%d%b]' % (event.node, _detail(event)),
-    Succeeded: lambda event: b'["succeeded",%d,%b]' % (event.node, event.output),
-    Failed: lambda event: orjson.dumps(
-        ["failed", event.node, event.effect, _error_document(event.error)]
+    Succeeded: lambda event: ("succeeded", event.node, Raw(event.output)),
+    Failed: lambda event: ("failed", event.node, event.effect, _error_document(event.error)),
+    AttemptFailed: lambda event: (
+        "attempt_failed",
+        event.node,
+        event.effect,
+        _error_document(event.error),
+        event.retry_at_ms,
     ),
-    AttemptFailed: lambda event: orjson.dumps(
-        [
-            "attempt_failed",
-            event.node,
-            event.effect,
-            _error_document(event.error),
-            event.retry_at_ms,
-        ]
+    UndoStarted: lambda event: _begun_document("undo_started", event),
+    UndoFinished: lambda event: ("undo_finished", event.node, event.how),
+    UndoAttemptFailed: lambda event: (
+        "undo_attempt_failed",
+        event.node,
+        _error_document(event.error),
+        event.retry_at_ms,
     ),
-    UndoStarted: lambda event: (
-        _begun(b"undo_started", event)
-        if event.deadline_ms or event.expected_ms
-        else b'["undo_started",%d,%d]' % (event.node, event.attempt)
-    ),
-    UndoFinished: lambda event: b'["undo_finished",%d,"%b"]' % (event.node, event.how.encode()),
-    UndoAttemptFailed: lambda event: orjson.dumps(
-        ["undo_attempt_failed", event.node, _error_document(event.error), event.retry_at_ms]
-    ),
-    UndoFailed: lambda event: orjson.dumps(
-        ["undo_failed", event.node, _error_document(event.error)]
-    ),
+    UndoFailed: lambda event: ("undo_failed", event.node, _error_document(event.error)),
 }
 
 
