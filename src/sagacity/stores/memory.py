@@ -89,7 +89,8 @@ class _Saga:
         self.epoch = new.epoch
         self.summary = new.summary
         self.sequence = new.event_count
-        self.records: list[tuple[int, Json]] = [(1, new.record)]
+        self.records: dict[int, Json] = {1: new.record}
+        """By the sequence of their first event. Of numbers and bytes, so never collected."""
 
     def head(self) -> SagaHead:
         return SagaHead(
@@ -222,7 +223,7 @@ class MemoryStore:
                 f"this append expected {append.expected_sequence} of epoch {append.epoch}"
             )
         if count:
-            saga.records.append((saga.sequence + 1, append.record))
+            saga.records[saga.sequence + 1] = append.record
             saga.sequence += count
         saga.summary = append.summary
         saga.updated_ms = append.updated_ms
@@ -271,7 +272,7 @@ class MemoryStore:
             document=saga.definition.document,
             constants=saga.constants,
             params=saga.params,
-            records=tuple(saga.records),
+            records=tuple(saga.records.items()),
         )
 
     async def list(self, query: SagaQuery) -> Sequence[SagaHead]:
