@@ -123,20 +123,19 @@ class Agenda(SagaData):
             return
         if self.dag.pivots and node in self.dag.pivots:
             self.forward_only = True
-        stack = [node]
         markers, unmet, children = self.dag.markers, self.unmet, self.dag.children
-        while stack:
-            for child in children[stack.pop()]:
-                unmet[child] = left = unmet[child] - 1
-                if left:
-                    continue
-                if markers[child] and self.started:
-                    self._came_alive(child)
-                    self.status[child] = _SUCCEEDED
-                    stack.append(child)
-                else:
-                    self.waiting[child] = None
-                    self.agenda.append(child)
+        reached = list(children[node])
+        for child in reached:  # it grows with each marker
+            unmet[child] = left = unmet[child] - 1
+            if left:
+                continue
+            if markers[child] and self.started:
+                self._came_alive(child)
+                self.status[child] = _SUCCEEDED
+                reached += children[child]
+            else:
+                self.waiting[child] = None
+                self.agenda.append(child)
 
     def _settle(self, node: int) -> None:
         """`node` holds nothing any more: its parents may be undone, markers at once."""

@@ -6,7 +6,7 @@ keeps the agenda of nodes that have something to do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, get_args
 
 from sagacity.core.agenda import Direction, StuckReason
 from sagacity.core.events import (
@@ -22,6 +22,7 @@ from sagacity.core.events import (
     FinalState,
     Finished,
     Heartbeat,
+    NodeEvent,
     Released,
     Started,
     StartRequested,
@@ -43,10 +44,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from sagacity.core.dag import Dag
-    from sagacity.core.events import Event, NodeEvent
+    from sagacity.core.events import Event
     from sagacity.core.values import Json
 
-_LEGAL: Final = frozenset(TRANSITIONS)
+# By class: an attribute of the class, as `kind` is, is what Python finds last.
+_LEGAL_IN: Final[Mapping[type[Any], frozenset[NodeStatus]]] = {
+    event: frozenset(status for status, kind in TRANSITIONS if kind is event.kind)
+    for event in get_args(NodeEvent)
+}
+"""The statuses of a node in which an event is legal."""
 
 _NEVER_STARTED: Final = NodeStatus.NEVER_STARTED
 _STARTED: Final = NodeStatus.STARTED
@@ -344,7 +350,7 @@ class SagaState(Steered):
         node = event.node
         if not 0 <= node < len(self.status):
             raise LogCorrupt(f"{event.kind} of node {node}, which does not exist")
-        if (self.status[node], event.kind) not in _LEGAL:
+        if self.status[node] not in _LEGAL_IN[type(event)]:
             raise LogCorrupt(f"{self._name(node)}: {event.kind} while {self.status[node]}")
         if self.dag.markers[node] and self.started:
             raise LogCorrupt(f"{event.kind} of a marker ({self.dag.nodes[node].kind})")

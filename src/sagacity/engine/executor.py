@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sagacity.core.dag import Siblings
 from sagacity.core.events import (
@@ -26,11 +26,8 @@ from sagacity.core.events import (
     Unwinding,
 )
 from sagacity.core.planner import (
-    Conclude,
-    ConcludeUndo,
     Expire,
     Finish,
-    GiveUp,
     RunAction,
     RunUndo,
     idle_until_ms,
@@ -48,10 +45,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from uuid import UUID
 
+    from sagacity.core.actions import Action
     from sagacity.core.events import Event
     from sagacity.core.state import SagaState
     from sagacity.engine.flights import Call, Flight
     from sagacity.engine.injection import Faults
+
+
+_CALLS: Final = (RunAction, RunUndo)
 
 
 class Execution(Reachable):
@@ -101,20 +102,19 @@ class Execution(Reachable):
             for command in () if self._draining and state.waiting else plan(state):
                 if concluded and not is_current(state, command):
                     continue  # what was concluded failed, and turned the saga
-                match command:
-                    case RunAction() | RunUndo():
-                        if not command.not_before_ms or self._is_due(command):
-                            self._admit(command)
-                    case Expire():
-                        if self._is_due(command):
-                            self._expire()
-                            concluded = True
-                    case Finish():
-                        self.journal.record(Finished(command.outcome))
-                    case Conclude() | ConcludeUndo() | GiveUp():
-                        for event in conclusion(state, command, self.faults):
-                            self._record(event)
+                if isinstance(command, _CALLS):
+                    if not command.not_before_ms or self._is_due(command):
+                        self._admit(command)
+                elif isinstance(command, Expire):
+                    if self._is_due(command):
+                        self._expire()
                         concluded = True
+                elif isinstance(command, Finish):
+                    self.journal.record(Finished(command.outcome))
+                else:
+                    for event in conclusion(state, command, self.faults):
+                        self._record(event)
+                    concluded = True
 
     def drain(self) -> None:
         """Start nothing more; `run` returns when the attempts in flight have ended."""
@@ -143,7 +143,7 @@ class Execution(Reachable):
 
     async def _drive(self) -> bool:
         state, flights, journal = self.state, self._flights, self.journal
-        self._task = asyncio.current_task()
+        self._task = asyncio.current_task(self._env.tasks.loop)
         alone = state.dag.siblings is not Siblings.CANCEL  # what may be cut has its own task
         while True:
             if self._has_news:
@@ -292,12 +292,13 @@ class Execution(Reachable):
                 return
         if flights.lingering and node in flights.lingering:
             flights.lingering[node].add_done_callback(lambda _: self._hear_of(command)())
-        elif flights.admit(command, self._env.actions[self.state.dag.nodes[node].action]):
-            self._begin(command)
+            return
+        action = self._env.actions[self.state.dag.nodes[node].action]
+        if flights.admit(command, action):
+            self._begin(command, action)
 
-    def _begin(self, command: Call) -> None:
+    def _begin(self, command: Call, action: Action) -> None:
         node, deadline_ms, expected_ms = command.node, 0, 0
-        action = self._flights.held[node]
         kind: type[Started | UndoStarted]
         if type(command) is RunAction:
             kind, expected = Started, action.expected
@@ -316,7 +317,7 @@ class Execution(Reachable):
     def _begin_if_current(self, granted: Flight) -> None:
         if not self._draining and is_current(self.state, granted.call):
             self._flights.accept(granted)
-            self._begin(granted.call)
+            self._begin(granted.call, granted.action)
         else:
             self._flights.decline(granted)
             self._env.quarantine.leave((self.saga_id, granted.call.node))
