@@ -15,6 +15,7 @@ from zlib import crc32
 import orjson
 
 from sagacity.core.agenda import Direction
+from sagacity.core.immutable import Immutable
 from sagacity.errors import StoreCorrupt
 from sagacity.ports.store import (
     MAX_INBOX,
@@ -50,14 +51,11 @@ _STATES: Final = {state: str(state.value) for state in SagaStatus}
 _DIRECTIONS: Final = {direction: str(direction.value) for direction in Direction}
 
 
-class Write:
+class Write(Immutable):
     """A row of `pending`, and its size."""
 
-    __slots__ = ("row", "size_bytes")
-
-    def __init__(self, row: tuple[Any, ...], size_bytes: int) -> None:
-        self.row: Final = row
-        self.size_bytes: Final = size_bytes
+    row: tuple[Any, ...]
+    size_bytes: int
 
 
 def write_of_append(append: Append) -> Write:

@@ -113,7 +113,7 @@ class Writer:
             or not self._is_quick()
         ):
             return None
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         if self._in_turn and (task is not self._first_in_turn or self._in_turn >= A_FEW):
             return None
         outcomes = self._settle_here((write,))
