@@ -35,8 +35,8 @@ from sagacity.core.events import (
     UndoFinished,
     UndoStarted,
 )
+from sagacity.core.folding import replay
 from sagacity.core.poison import MOST_DEATHS
-from sagacity.core.state import replay
 from sagacity.core.values import NULL, encode
 
 if TYPE_CHECKING:

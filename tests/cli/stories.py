@@ -27,7 +27,7 @@ from sagacity.core.events import (
 )
 from sagacity.core.state import SagaState
 from sagacity.core.values import encode
-from sagacity.core.views import view_of
+from sagacity.core.viewing import view_of
 from sagacity.engine.summaries import status_of
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from sagacity.core.events import (
     UndoFinished,
     UndoStarted,
 )
+from sagacity.core.folding import replay
 from sagacity.core.outcome import (
     Abandoned,
     NodeError,
@@ -35,7 +36,7 @@ from sagacity.core.outcome import (
 from sagacity.core.outcome import (
     Succeeded as SagaSucceeded,
 )
-from sagacity.core.state import SagaState, replay
+from sagacity.core.state import SagaState
 from sagacity.core.values import NULL
 from sagacity.errors import LogCorrupt
 from tests.recovery.shapes import named

@@ -22,6 +22,7 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
+from sagacity.core.folding import replay
 from sagacity.core.planner import (
     Command,
     Conclude,
@@ -32,7 +33,7 @@ from sagacity.core.planner import (
     is_current,
     plan,
 )
-from sagacity.core.state import SagaState, replay
+from sagacity.core.state import SagaState
 from sagacity.core.values import NULL
 from sagacity.testing.strategies import dags
 from tests.recovery.shapes import (

@@ -29,9 +29,10 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
+from sagacity.core.folding import replay
 from sagacity.core.nodes import Undoing
 from sagacity.core.planner import ConcludeUndo, Finish, plan
-from sagacity.core.state import SagaState, replay
+from sagacity.core.state import SagaState
 from sagacity.core.transitions import NodeStatus
 from sagacity.core.values import NULL
 from sagacity.errors import LogCorrupt

@@ -24,10 +24,12 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
+from sagacity.core.folding import fold_log
 from sagacity.core.nodes import Node, NodeKind
 from sagacity.core.outcome import NodeError, Unwound
 from sagacity.core.transitions import NodeStatus
-from sagacity.core.views import NodeView, SagaView, event_view, fold_log, nodes_of, view_of
+from sagacity.core.viewing import event_view, nodes_of, view_of
+from sagacity.core.views import NodeView, SagaView
 from sagacity.errors import LogCorrupt, NoSuchNode
 from tests.recovery.shapes import named
 

@@ -15,7 +15,7 @@ from sagacity.core.actions import ActionRegistry
 from sagacity.core.agenda import StuckReason
 from sagacity.core.decisions import NO_NODE, OF_NODES, Answer, Verb, Verdict, judge_decision
 from sagacity.core.events import Adopted, Event, EventKind
-from sagacity.core.state import replay
+from sagacity.core.folding import replay
 from sagacity.core.values import NULL, encode
 from sagacity.engine.intake import new_saga, take_in
 from sagacity.engine.requests import Request, new_request

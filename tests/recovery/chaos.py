@@ -37,6 +37,7 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
+from sagacity.core.folding import replay
 from sagacity.core.planner import (
     Command,
     Conclude,
@@ -50,7 +51,7 @@ from sagacity.core.planner import (
     plan,
 )
 from sagacity.core.poison import MOST_DEATHS
-from sagacity.core.state import SagaState, replay
+from sagacity.core.state import SagaState
 from sagacity.core.transitions import NodeStatus
 from sagacity.core.values import NULL, encode
 from sagacity.engine.control import events_of

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from sagacity.core.events import ErrorKind
-from sagacity.core.state import replay
+from sagacity.core.folding import replay
 from sagacity.core.values import NULL
 from sagacity.testing.checkers import judge
 from tests.recovery.chaos import Chaos

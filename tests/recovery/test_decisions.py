@@ -20,10 +20,11 @@ from sagacity.core.decisions import (
     judge_decision,
 )
 from sagacity.core.events import Decided, Event, FinalState, Finished, Unwinding
+from sagacity.core.folding import replay
 from sagacity.core.forecast import forecast
 from sagacity.core.holding import left_behind
 from sagacity.core.planner import Finish, RunAction, RunUndo, plan
-from sagacity.core.state import SagaState, replay
+from sagacity.core.state import SagaState
 from sagacity.core.values import NULL, Json, encode
 from sagacity.errors import LogCorrupt
 from sagacity.testing.checkers import judge

@@ -29,9 +29,10 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
+from sagacity.core.folding import replay
 from sagacity.core.nodes import NodeKind, Undoing
 from sagacity.core.planner import plan
-from sagacity.core.state import SagaState, replay
+from sagacity.core.state import SagaState
 from sagacity.core.values import NULL
 from sagacity.testing.checkers import judge
 from tests.recovery.left_to_do import left_to_do

@@ -12,11 +12,11 @@ from sagacity.core.codec import decode_log, encode_record
 from sagacity.core.dag import Dag
 from sagacity.core.definition import constants_of, dag_of, definition_of
 from sagacity.core.events import Adopted, Event, FinalState, Finished
+from sagacity.core.folding import replay
 from sagacity.core.nodes import NodeKind
 from sagacity.core.planner import plan
-from sagacity.core.state import replay
 from sagacity.core.values import NULL
-from sagacity.core.views import event_view, nodes_of
+from sagacity.core.viewing import event_view, nodes_of
 from sagacity.testing.checkers import judge
 from sagacity.testing.strategies import dags
 from tests.recovery.left_to_do import left_to_do

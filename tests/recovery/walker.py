@@ -36,6 +36,7 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
+from sagacity.core.folding import replay
 from sagacity.core.planner import (
     Command,
     Conclude,
@@ -47,7 +48,7 @@ from sagacity.core.planner import (
     is_current,
     plan,
 )
-from sagacity.core.state import SagaState, replay
+from sagacity.core.state import SagaState
 from sagacity.core.transitions import NodeStatus
 from sagacity.core.values import NULL
 

@@ -46,7 +46,8 @@ from sagacity.core.planner import (
 )
 from sagacity.core.state import SagaState
 from sagacity.core.values import Json, decode, encode
-from sagacity.core.views import SagaView, view_of
+from sagacity.core.viewing import view_of
+from sagacity.core.views import SagaView
 from sagacity.errors import ActionFailed
 from sagacity.steno import StenoSaga
 

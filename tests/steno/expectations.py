@@ -12,9 +12,10 @@ from collections.abc import Container, Iterable
 from typing import Any
 
 from sagacity.core.dag import Dag
+from sagacity.core.folding import fold_log
 from sagacity.core.outcome import Stuck, Succeeded, Unwound
 from sagacity.core.values import decode, encode
-from sagacity.core.views import SagaView, fold_log
+from sagacity.core.views import SagaView
 from sagacity.steno import dump
 from sagacity.steno.action_errors import to_steno, undo_to_steno
 from sagacity.steno.layout import places

@@ -36,7 +36,7 @@ from sagacity.core.events import (
     UndoStarted,
     Unwinding,
 )
-from sagacity.core.state import replay
+from sagacity.core.folding import replay
 from sagacity.core.values import NULL
 from sagacity.errors import LogCorrupt
 from sagacity.ports.store import SagaHead, SagaStatus, StoredSaga

@@ -29,10 +29,10 @@ import orjson
 
 from sagacity.core.codec import decode_log, decode_record, encode_record
 from sagacity.core.definition import constants_of, dag_of, definition_of
+from sagacity.core.folding import fold_log
 from sagacity.core.masking import masked, secret_places
 from sagacity.core.sealed import refuse_sealed
 from sagacity.core.values import MOST_VALUE_BYTES, encode
-from sagacity.core.views import fold_log
 from sagacity.engine.intake import check_labels
 from sagacity.engine.summaries import summary_of
 from sagacity.errors import LogCorrupt, SagacityError

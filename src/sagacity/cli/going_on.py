@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from sagacity.cli.ending import command_line
 from sagacity.cli.text import safe
 from sagacity.core.agenda import StuckReason
+from sagacity.core.folding import fold_log
 from sagacity.core.values import encode
-from sagacity.core.views import fold_log
 from sagacity.ports.store import DRIVEN, SagaStatus
 
 if TYPE_CHECKING:

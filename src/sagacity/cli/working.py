@@ -27,7 +27,7 @@ from sagacity.cli.supervising import MAX_PROCESSES, Crew, Supervisor, end_with_p
 from sagacity.cli.text import safe, time_of_day
 from sagacity.core.codec import LoggedEvent
 from sagacity.core.events import Adopted, Finished, StartRequested, UndoFailed, Unwinding
-from sagacity.core.views import event_view
+from sagacity.core.viewing import event_view
 from sagacity.engine.capacity import DEFAULT_MAX_ACTIONS, DEFAULT_MAX_SAGAS
 from sagacity.engine.sec import DRAIN_SECONDS
 from sagacity.engine.system import collect_garbage_less_often, wall_ms

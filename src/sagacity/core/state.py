@@ -41,7 +41,7 @@ from sagacity.core.values import NULL
 from sagacity.errors import LogCorrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from sagacity.core.dag import Dag
     from sagacity.core.events import Event
@@ -411,18 +411,3 @@ class SagaState(Steered):
         UndoFailed: _undo_failed,
     }
     """Every kind of event, each with what it changes (a test holds that none is missing)."""
-
-
-def replay(dag: Dag, params: Json, events: Iterable[Event]) -> SagaState:
-    """Return the state that `events` add up to.
-
-    Raises:
-        LogCorrupt: naming the event that cannot be.
-    """
-    state = SagaState(dag, params)
-    for event in events:
-        try:
-            state.apply(event)
-        except LogCorrupt as error:
-            raise LogCorrupt(f"event {state.sequence + 1}: {error}") from error
-    return state

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from sagacity.cli.text import cut, safe
 from sagacity.core.nodes import NodeKind, Undoing
 from sagacity.core.state import SagaState
-from sagacity.core.views import nodes_of
+from sagacity.core.viewing import nodes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
