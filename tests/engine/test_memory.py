@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -79,7 +79,10 @@ async def test_a_failed_call_is_freed_at_once(undo_error: type[Exception]) -> No
     def fail_to_undo(_ctx: Any) -> None:
         raise undo_error("no")
 
-    undone = PlainAction("undone", lambda _: 1, fail_to_undo, do_blocks=True, undo_blocks=True,
+    def give(_ctx: Any) -> int:
+        return 1
+
+    undone = PlainAction("undone", give, fail_to_undo, do_blocks=True, undo_blocks=True,
                          timeout=60, undo_timeout=60)  # fmt: skip
     fails = PlainAction("fails", fail, fail_to_undo, do_blocks=True, timeout=60, atomic=True)
     registry = ActionRegistry()
@@ -104,7 +107,7 @@ async def raises_anew(_ctx: Any) -> None:
 
 
 @contextmanager
-def uncollected() -> Iterator[Callable[[], list[str]]]:
+def uncollected() -> Generator[Callable[[], list[str]]]:
     """Let nothing be collected; tell at the end what of ours only the collector would free."""
     found: list[str] = []
     gc.disable()

@@ -29,7 +29,7 @@ from sagacity.core.isolation import find
 from sagacity.core.masking import revived
 from sagacity.core.values import encode, encode_again
 from sagacity.engine.apart import failure
-from sagacity.engine.attempts import error_record
+from sagacity.engine.error_records import error_record
 from sagacity.engine.frames import HEAD, length_of, packed, unpacked
 from sagacity.errors import NoSuchInput
 

@@ -35,8 +35,9 @@ from sagacity.core.planner import (
     plan,
 )
 from sagacity.core.poison import is_suspect
-from sagacity.engine.attempts import error_record, uncancel
+from sagacity.engine.attempts import uncancel
 from sagacity.engine.concluding import conclusion, cut_short, lost, with_output
+from sagacity.engine.error_records import error_record
 from sagacity.engine.reachable import Environment, Reachable
 from sagacity.engine.transacting import Transacted, Transactions
 from sagacity.errors import NotOwner, TransactionFailed

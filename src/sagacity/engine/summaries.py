@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 from sagacity.core.agenda import Direction
 from sagacity.core.codec import decode_log
 from sagacity.core.events import FinalState
-from sagacity.core.views import SagaSummary, fold_log, view_of
+from sagacity.core.folding import fold_log
+from sagacity.core.viewing import view_of
+from sagacity.core.views import SagaSummary
 from sagacity.engine.handle import ending_of
 from sagacity.errors import LogCorrupt, StoreCorrupt
 from sagacity.ports.store import FINAL, SagaStatus, Summary
