@@ -202,6 +202,28 @@ def test_with_a_worker_the_saga_is_handed_to_it(here: Path, document: Document) 
     assert document("show", ID)["nodes"][0]["attempt"] == 1
 
 
+def test_a_worker_logs_as_lines_of_json(here: Path) -> None:
+    """With `--log-format json`: each with its saga, and what is of a node with that."""
+    with Process("worker", "trips", "--log-format", "json", cwd=here) as worker:
+        first = orjson.loads(worker.wait_for_line("driving sqlite:///sagacity.db"))
+        with Process("run", "trips:one_step", *ME, "--id", ID, cwd=here) as run:
+            assert run.end()[0] == 0
+        worker.signal(signal.SIGTERM)
+        exit_code, stdout, stderr = worker.end()
+
+    assert (exit_code, stdout) == (0, "")
+    assert (first["logger"], first["level"]) == ("sagacity.worker", "info")
+    lines = [orjson.loads(line) for line in stderr.splitlines()]
+    lines = [line for line in lines if "event" in line]
+    assert [(line["event"], line.get("node"), line.get("attempt")) for line in lines] == [
+        ("adopted", None, None),
+        ("before_attempt", "charge", 1),
+        ("after_attempt", "charge", 1),
+        ("finished", None, None),
+    ]
+    assert {(line["saga_id"], line["level"]) for line in lines} == {(ID, "info")}
+
+
 def test_a_worker_lets_attempts_end_and_leaves_the_rest(
     here: Path, gate: Gate, document: Document
 ) -> None:

@@ -189,6 +189,31 @@ async def test_what_is_expected_is_learned_from_history(stores: Stores, world: W
         await sec.wait(ID)
 
 
+async def test_what_takes_longer_than_was_learned_is_told(stores: Stores, world: World) -> None:
+    """Counted from the look that saw it first."""
+    observer, clock = Everything(), ManualClock()
+
+    async def body(_ctx: Any) -> None:
+        clock.move(40)
+
+    world.on("do a", body)
+    async with Sec(stores(), registry_of(world), observers=[observer], clock=clock) as sec:
+        for number in range(3):
+            await sec.run(dag_of("a"), id=UUID(int=10 + number))
+        gate = world.hold("do a")
+        await (await sec.create(dag_of("a"), id=ID)).start()
+        await gate.entered.wait()
+        for seconds in (6, 119, 6):  # the look that sees it first, one too early, and one in time
+            assert "hung" not in [each.event for each in observer.notices]
+            clock.move(seconds)
+            await sec._opened().driving.look_for_hung()
+        hung = await observer.until("hung")
+        gate.open()
+        await sec.wait(ID)
+    assert (hung.saga_id, hung.node, hung.attempt) == (ID, "a", 1)
+    assert hung.took_ms == 125_000
+
+
 async def test_what_an_observer_raises_harms_nothing(stores: Stores, world: World) -> None:
     """It is logged, and the others are told."""
 

@@ -25,7 +25,7 @@ def observers_for(log_format: str | None) -> tuple[Observer, ...]:
     if log_format is None:
         return ()
     logging.getLogger("sagacity").setLevel(logging.INFO)
+    with_time = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     for handler in logging.getLogger().handlers:
-        if log_format == "json":
-            handler.setFormatter(JsonFormatter())
+        handler.setFormatter(JsonFormatter() if log_format == "json" else with_time)
     return (LogObserver(),)

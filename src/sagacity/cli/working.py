@@ -5,6 +5,7 @@ With `--processes` there are many of them, each in a process of its own (`superv
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from sagacity.cli.interruption import Interruption
     from sagacity.cli.loading import Code
     from sagacity.ports.observer import Observer, Recorded
+
+log: Final = logging.getLogger("sagacity.worker")
 
 MAX_WAITING_TOLD: Final = 5
 """Of the attempts that a worker waits for, how many it names at a time."""
@@ -114,8 +117,8 @@ def worker(
 
     With --json the lines go to standard error, and a document follows at the end.
     """
-    # Structured logs say what the lines say, and more.
-    lines = _Lines(verbose=verbose, quiet=quiet or log_format is not None, err=as_json)
+    logs = observers_for(log_format)
+    lines = _Lines(verbose=verbose, quiet=quiet, err=as_json, logged=log_format is not None)
     with (
         standard_output_kept() if as_json else nullcontext(),
         interruptible("Stopped at once, as a crash would.") as interruption,
@@ -133,7 +136,6 @@ def worker(
         else:
             if supervised:
                 end_with_parent()
-            logs = observers_for(log_format)
             job = _Job(code, store, deps, max_sagas, max_actions, drain_seconds, wait, logs)
             collect_garbage_less_often()
             drained = event_loop.run(_work(job, lines, interruption))
@@ -246,22 +248,30 @@ async def _work(job: _Job, lines: _Lines, interruption: Interruption) -> DrainRe
 
 
 class _Lines:
-    """An observer that prints what it hears, and counts how sagas ended."""
+    """An observer that prints what it hears, and counts how sagas ended.
 
-    def __init__(self, *, verbose: bool, quiet: bool, err: bool) -> None:
+    `logged`: what is said goes to the log, where another observer tells of the sagas.
+    """
+
+    def __init__(self, *, verbose: bool, quiet: bool, err: bool, logged: bool) -> None:
         self._verbose: Final = verbose
         self._quiet: Final = quiet
         self._err: Final = err
+        self._logged: Final = logged
         self.finished: Final[Counter[str]] = Counter()
         self.undo_failures = 0
 
     def say(self, text: str) -> None:
-        if not self._quiet:
+        if self._quiet:
+            return
+        if self._logged:
+            log.info("%s", text)
+        else:
             click.echo(f"{time_of_day(wall_ms())}  {text}", err=self._err)
 
     def pass_on(self, number: int, line: str) -> None:
         """Print a line of another process."""
-        if not self._quiet:
+        if not (self._quiet or self._logged):
             click.echo(f"{number}| {line}", err=self._err)
         elif line:
             click.echo(line, err=True)
@@ -279,7 +289,7 @@ class _Lines:
                 self.finished[event.outcome.value] += 1
             elif type(event) is UndoFailed:
                 self.undo_failures += 1
-            if self._verbose or isinstance(event, _TOLD):
+            if not self._logged and (self._verbose or isinstance(event, _TOLD)):
                 # Only what the event itself says is shown; place, time and owner are not.
                 view = event_view(what.dag, LoggedEvent(what.sequence, 0, 0, "", event))
                 self.say(f"{what.saga_id}  {safe(what.saga_name)}  {event_text(view)}")
