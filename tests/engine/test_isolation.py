@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import select
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from sagacity import ActionFailed, Context, DagError, SagaUnwound, Sec, action, open_store, saga
 from sagacity.core.actions import ActionFunc, ActionRegistry
@@ -24,6 +26,7 @@ from sagacity.engine.processes import MAX_PROCESSES, Processes
 from sagacity.testing import ManualClock
 from tests.engine import isolated_actions as actions
 from tests.engine.isolated_actions import Order
+from tests.engine.leftovers import uncollected
 from tests.engine.world import World, dag_of, node, registry_of, turns
 
 DYING_SECONDS = 10.0
@@ -95,6 +98,19 @@ async def test_it_is_told_what_it_is_told_in_a_thread(
     assert (facts.saga_id, facts.node, facts.attempt, facts.customer) == (
         str(handle.id), "work", 1, 7
     )  # fmt: skip
+
+
+def test_it_runs_on_another_event_loop(place: Path) -> None:
+    """Uvloop cannot do all that asyncio's own can."""
+
+    async def one() -> None:
+        async with lab() as sec:
+            handle = await sec.create(actions.isolated, Order(str(place), "all"))
+            await handle.start()
+            assert await handle.result() == Decimal("42.10")
+
+    uvloop.run(one())
+    assert lines(place, "process") != [str(os.getpid())]
 
 
 @pytest.mark.parametrize(
@@ -181,6 +197,21 @@ async def test_a_time_out_kills_it_with_all_that_it_has_started(place: Path) -> 
         assert isinstance(outcome, Unwound)
         assert outcome.errors[0].kind == "timed_out"
     assert [is_there(each) for each in processes] == [False, False]
+
+
+async def test_a_time_out_leaves_nothing_to_collect(place: Path) -> None:
+    """Of the saga, whose action went with its process."""
+    clock = ManualClock()
+    async with lab(clock) as sec:
+        gc.collect()
+        with uncollected() as garbage:
+            handle = await sec.create(actions.one_slow, Order(str(place)))
+            await handle.start()
+            await until_ready(place)
+            clock.move(60)
+            await handle.wait()
+            await turns()
+        assert [each for each in garbage() if each.endswith(("Execution", "State"))] == []
 
 
 async def test_a_lost_heartbeat_kills_it(place: Path) -> None:

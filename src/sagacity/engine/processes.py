@@ -133,7 +133,9 @@ class Child:
                     str(theirs.fileno()), orjson.dumps(sys.path).decode(),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
-                    process_group=0,  # what it starts can be ended with it; no Ctrl-C gets there
+                    # What it starts can be ended with it; no Ctrl-C gets there. (A process group
+                    # would do, but uvloop cannot make one.)
+                    start_new_session=True,
                 )  # fmt: skip
         except BaseException:
             ours.close()
