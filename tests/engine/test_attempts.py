@@ -35,6 +35,11 @@ def failing(action: str, **policies: Any) -> Dag:
     return dag_of("a", node("b", action), "c", **policies)
 
 
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    code: int
+
+
 class OddError(Exception):
     """An error of the user's."""
 
@@ -71,6 +76,22 @@ async def test_any_other_exception_may_have_had_an_effect(stores: Stores, world:
     assert world.contexts["undo b"].outcome_known is False
     assert world.contexts["undo a"].outcome_known is True
     assert view.node("b").output is None
+
+
+@pytest.mark.parametrize("shape", [("a", "b", "c"), ("a", ["b", "x"], "c")], ids=["line", "fan"])
+async def test_an_exception_that_cannot_be_changed_is_one_like_any(
+    stores: Stores, world: World, shape: Any
+) -> None:
+    """A frozen dataclass refuses each attribute that is set on it."""
+
+    async def body(_ctx: Any) -> None:
+        raise FrozenError(404)
+
+    world.on("do b", body)
+    view = await run(stores(), world, dag_of(*shape))
+    assert view.state == "unwound"
+    (error,) = view.errors
+    assert (error.class_name, error.effect) == ("FrozenError", Effect.NONE)
 
 
 async def test_an_exception_of_an_atomic_action_means_no_effect(

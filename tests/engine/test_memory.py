@@ -2,17 +2,24 @@
 
 import asyncio
 import gc
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from sagacity import ActionFailed, ActionRegistry, DagBuilder, Sec, UndoFailed
+from sagacity import (
+    ActionFailed,
+    ActionRegistry,
+    DagBuilder,
+    Retry,
+    Sec,
+    UndoFailed,
+)
 from sagacity.core.builder import NodeFactory
+from sagacity.core.dag import Siblings
 from sagacity.stores.memory import MemoryStore
 from tests.engine.conftest import Stores
-from tests.engine.world import PlainAction, World, dag_of, registry_of, spawn, turns
+from tests.engine.leftovers import raises_anew, uncollected
+from tests.engine.world import PlainAction, World, dag_of, node, registry_of, spawn, turns
 
 FAN = dag_of("a", ["p", "q", "r"], "z")
 ENDINGS = ["succeeds", "unwinds", "is stuck"]
@@ -101,26 +108,40 @@ async def test_a_failed_call_is_freed_at_once(undo_error: type[Exception]) -> No
         assert garbage() == []
 
 
-async def raises_anew(_ctx: Any) -> None:
-    """Fail with an error that nobody keeps: its traceback would keep what it went through."""
-    raise ValueError("no")
+async def test_a_call_that_is_cut_short_is_freed_at_once(world: World) -> None:
+    """With `siblings="cancel"`, when another node of the saga fails."""
+    dag = dag_of("a", ["b", "c"], "d", siblings=Siblings.CANCEL, action="typed")
+    gate = world.hold("do c")
 
+    async def fail(_ctx: Any) -> None:
+        await gate.entered.wait()
+        raise ValueError("no")
 
-@contextmanager
-def uncollected() -> Generator[Callable[[], list[str]]]:
-    """Let nothing be collected; tell at the end what of ours only the collector would free."""
-    found: list[str] = []
-    gc.disable()
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    try:
-        yield lambda: found
+    world.on("do b", fail)
+    async with Sec(MemoryStore(), registry_of(world)) as sec:
+        handle = await sec.create(dag)
         gc.collect()
-        kinds = [f"{type(each).__module__}.{type(each).__name__}" for each in gc.garbage]
-        found += [kind for kind in kinds if kind.startswith("sagacity.")]
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
+        with uncollected() as garbage:
+            await handle.start()
+            await handle.wait()
+            world.contexts.clear()
+            await turns()
+        assert garbage() == []
+
+
+async def test_a_policy_that_fails_leaves_nothing(world: World) -> None:
+    """What its `gone=` raises is let go of too."""
+    policy = Retry(attempts=2, backoff=0, gone=raises_anew)
+    tried = PlainAction("tried", raises_anew, world.undo, retry=policy, undo_retry=policy)
+    async with Sec(MemoryStore(), registry_of(world, tried)) as sec:
+        handle = await sec.create(dag_of("a", node("b", "tried")))
+        gc.collect()
+        with uncollected() as garbage:
+            await handle.start()
+            await handle.wait()
+            world.contexts.clear()
+            await turns()
+        assert garbage() == []
 
 
 async def test_a_run_that_is_cancelled_leaves_no_waiter(world: World) -> None:

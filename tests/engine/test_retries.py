@@ -436,6 +436,48 @@ async def test_a_policy_of_the_node_stands_before_that_of_the_action(stores: Sto
     assert (stored.retry, stored.timeout) == (Retry(attempts=2, backoff=0), 5)
 
 
+async def test_no_attempt_begins_after_the_deadline_however_long_gone_took(
+    stores: Stores, world: World
+) -> None:
+    """It is looked at once more when the answer is there."""
+    clock = ManualClock()
+
+    async def gone(_ctx: Any) -> bool:
+        clock.move(2)
+        return False
+
+    world.fail("do b", ActionFailed("no"))
+    policy = Retry(forever=True, backoff=0.1, deadline=1, gone=gone)
+    async with lab(stores, world, clock, retry=policy) as at:
+        handle = await at.sec.create(LINE)
+        await handle.start()
+        assert isinstance(await handle.wait(), Unwound)
+    assert world.calls.count("do b") == 1
+
+
+async def test_the_time_that_gone_takes_is_no_waiting(stores: Stores, world: World) -> None:
+    """The wait for the next undo begins when the answer is there."""
+    clock = ManualClock()
+
+    async def gone(_ctx: Any) -> bool:
+        clock.move(2)
+        return False
+
+    world.fail("do c", ActionFailed("no"))
+    world.on("undo b", failing(1, ActionFailed("no")))
+    policy = Retry(attempts=2, backoff=5, jitter=0, gone=gone)
+    async with lab(stores, world, clock, undo_retry=policy) as at:
+        handle = await at.sec.create(LINE)
+        begin = clock.now_ms()
+        await handle.start()
+        await at.failures(EventKind.UNDO_ATTEMPT_FAILED)
+        view = await handle.view()
+        await clock.until_awaited()
+        clock.move(5)
+        assert isinstance(await handle.wait(), Unwound)
+    assert view.node("b").retry_at_ms == begin + 7_000
+
+
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit(3), RuntimeError("no")])
 async def test_a_policy_whose_functions_raise_anything_harms_nothing(
     stores: Stores, world: World, error: BaseException

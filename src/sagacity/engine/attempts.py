@@ -291,9 +291,15 @@ class Attempts:
         node, record = trial.node, error_record(kind, error)
         _remember(trial)
         policy = retry_policy(trial.saga.state, node, trial.action, effect)
-        at_ms = self._retry_at_ms(trial, policy, error)
-        _let_go_of(error)
-        if at_ms is None or (policy.gone and await self._is_gone(trial, policy.gone)):
+        try:
+            at_ms = self._retry_at_ms(trial, policy, error)
+            if at_ms is not None and policy.gone:
+                if await self._is_gone(trial, policy.gone):
+                    return Failed(node, record, effect)
+                at_ms = self._retry_at_ms(trial, policy, error)  # to ask has taken its time
+        finally:
+            _let_go_of(error)
+        if at_ms is None:
             return Failed(node, record, effect)
         return AttemptFailed(node, record, effect, at_ms)
 
@@ -302,10 +308,12 @@ class Attempts:
     ) -> UndoFinished | UndoAttemptFailed | UndoFailed:
         node, record, policy = trial.node, error_record(kind, error), trial.action.undo_retry
         _remember(trial)
-        at_ms = self._retry_at_ms(trial, policy, error)
-        _let_go_of(error)
-        if policy.gone and await self._is_gone(trial, policy.gone):
-            return UndoFinished(node, How.GONE)
+        try:
+            if policy.gone and await self._is_gone(trial, policy.gone):
+                return UndoFinished(node, How.GONE)
+            at_ms = self._retry_at_ms(trial, policy, error)
+        finally:
+            _let_go_of(error)
         if at_ms is None:
             return UndoFailed(node, record)
         return UndoAttemptFailed(node, record, at_ms)
@@ -319,6 +327,7 @@ class Attempts:
         except BaseException as error:  # noqa: BLE001 - a border: this is user code too
             _pass_on_cancellation(error, trial.saga, trial.node)
             log.warning("the gone= of a retry policy failed: %s: %s", type(error).__name__, error)
+            _let_go_of(error)
             return False
 
     def _retry_at_ms(self, trial: Trial, policy: Retry, error: BaseException) -> int | None:
@@ -345,7 +354,10 @@ def _let_go_of(error: BaseException) -> None:
     Its traceback holds the frames that it went through, and one of them holds the future
     that it came in: only the cyclic collector would free them.
     """
-    error.__traceback__ = None
+    # Not by setting the attribute: that of a frozen dataclass, for one, cannot be set.
+    BaseException.with_traceback(error, None)
+    if isinstance(error, CutOffError):
+        error.lingering = None
 
 
 def _pass_on_cancellation(error: BaseException, saga: Trying, node: int) -> None:
@@ -354,12 +366,15 @@ def _pass_on_cancellation(error: BaseException, saga: Trying, node: int) -> None
     However the action answered to being cut: nobody knows what it was in the middle of.
     What it made up itself (a `CancelledError`, a `GeneratorExit`) is an error as any other.
     """
-    if saga.cuts(node):
-        if isinstance(error, asyncio.CancelledError):
+    try:
+        if saga.cuts(node):
+            if isinstance(error, asyncio.CancelledError):
+                raise error
+            raise asyncio.CancelledError from error
+        if isinstance(error, GeneratorExit) and not saga.runs_in(_running_task()):
             raise error
-        raise asyncio.CancelledError from error
-    if isinstance(error, GeneratorExit) and not saga.runs_in(_running_task()):
-        raise error
+    finally:
+        del error  # its traceback holds this frame: see `_let_go_of`
 
 
 def _running_task() -> asyncio.Task[Any] | None:

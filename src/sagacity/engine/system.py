@@ -49,7 +49,7 @@ def collect_garbage_less_often() -> None:
     again and again. For programs of ours: a library leaves the collector alone.
     """
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(20_000, 20, 50)
 
 
 def new_owner() -> str:
