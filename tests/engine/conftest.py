@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from sagacity.ports.store import SagaQuery, SagaStore
 from sagacity.stores.memory import MemoryStore
@@ -76,3 +77,8 @@ def world() -> World:
 @pytest.fixture
 def facts() -> Facts:
     return Facts()
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Have each of these tests run on both event loops that workers run on."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}

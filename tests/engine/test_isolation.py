@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
 from sagacity import ActionFailed, Context, DagError, SagaUnwound, Sec, action, open_store, saga
 from sagacity.core.actions import ActionFunc, ActionRegistry
@@ -98,19 +97,6 @@ async def test_it_is_told_what_it_is_told_in_a_thread(
     assert (facts.saga_id, facts.node, facts.attempt, facts.customer) == (
         str(handle.id), "work", 1, 7
     )  # fmt: skip
-
-
-def test_it_runs_on_another_event_loop(place: Path) -> None:
-    """Uvloop cannot do all that asyncio's own can."""
-
-    async def one() -> None:
-        async with lab() as sec:
-            handle = await sec.create(actions.isolated, Order(str(place), "all"))
-            await handle.start()
-            assert await handle.result() == Decimal("42.10")
-
-    uvloop.run(one())
-    assert lines(place, "process") != [str(os.getpid())]
 
 
 @pytest.mark.parametrize(
