@@ -1,6 +1,7 @@
 """Which files are opened, how, and what is said of those that are not."""
 
 import asyncio
+import os
 import shutil
 import signal
 import sqlite3
@@ -86,6 +87,16 @@ def test_a_file_in_no_directory_is_refused(tmp_path: Path) -> None:
 
     assert str(folder) in refused(folder / "sagas.db")
     assert not folder.exists()
+
+
+def test_a_directory_that_cannot_be_written_is_named(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite says no more than that it cannot open the file. (Root may write anywhere: so asked.)"""
+    make_store(path)
+    monkeypatch.setattr(os, "access", lambda place, _mode: place != path.parent)
+
+    assert f"the directory {path.parent} cannot be written" in refused(path)
 
 
 def test_what_is_not_a_database_is_refused_and_left_alone(path: Path) -> None:

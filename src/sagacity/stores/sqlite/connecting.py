@@ -7,6 +7,7 @@ loss of power; NORMAL loses some), a file system that locks, and a schema that w
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,6 +66,12 @@ def _check_place(path: Path) -> None:
         raise StoreError(f"{path}: a directory; name a file in it")
     if not path.parent.is_dir():
         raise StoreError(f"{path}: the directory {path.parent} does not exist; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise StoreError(
+            f"{path}: the directory {path.parent} cannot be written (its permissions, or a "
+            f"read-only file system), and SQLite keeps its log beside the file; to look at it, "
+            f"copy it elsewhere, with {path.name}-wal if there is one"
+        )
     if kind := network_file_system(path):
         raise StoreError(
             f"{path}: on a network file system ({kind}), where SQLite's locks and shared "
