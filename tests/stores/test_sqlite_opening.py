@@ -92,8 +92,9 @@ def test_a_file_in_no_directory_is_refused(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_written_is_named(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SQLite says no more than that it cannot open the file. (Root may write anywhere: so asked.)"""
+    """SQLite says no more than that it cannot open the file."""
     make_store(path)
+    # Root may write anywhere.
     monkeypatch.setattr(os, "access", lambda place, _mode: place != path.parent)
 
     assert f"the directory {path.parent} cannot be written" in refused(path)
