@@ -26,15 +26,24 @@ from sagacity.errors import DagError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
+    from sagacity.core.actions import Action
+    from sagacity.engine.registering import Runnable
+
 Target: TypeAlias = "Saga[Any, Any] | Dag"
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What modules have: each of their sagas once, and all actions."""
+    """What modules have: each of their sagas once, and all actions; `left_out`: mistakes."""
 
     sagas: Sequence[Target]
     registry: ActionRegistry
+    left_out: Sequence[str] = ()
+
+    @property
+    def runnables(self) -> list[Runnable]:
+        """What a coordinator is given to run it: with the sagas it knows their limits."""
+        return [*(each for each in self.sagas if isinstance(each, Saga)), *self.registry]
 
 
 def load_module(name: str) -> ModuleType:
@@ -80,15 +89,45 @@ def code_of(modules: Iterable[ModuleType]) -> Code:
     Raises:
         DagError: two different actions have one name.
     """
-    sagas: dict[int, Target] = {}
+    values = [value for module in modules for value in _values(module).values()]
     registry = ActionRegistry()
-    for module in modules:
-        for value in _values(module).values():
-            for action in _actions_of(value):
-                registry.register(action)
-            if is_saga(value):
-                sagas[id(value)] = value
+    for value in values:
+        for action in _actions_of(value):
+            registry.register(action)
+    sagas = {id(value): value for value in values if is_saga(value)}
     return Code(list(sagas.values()), registry)
+
+
+def code_for(saga: Target, module: ModuleType, *, transactions: bool) -> Code:
+    """Return `saga`, its actions, and those of `module` that nothing is wrong with.
+
+    The others are for a run that goes on: it may have begun when the saga had more of them.
+    Without `transactions` they are without those that need one.
+
+    Raises:
+        DagError: two different actions, of which the saga needs one, have one name.
+    """
+    own = list(saga.actions) if isinstance(saga, Saga) else []
+    others = [action for value in _values(module).values() for action in _actions_of(value)]
+    tried = ActionRegistry()
+    doubtful: dict[str, DagError] = {}
+    for action in others:
+        try:
+            tried.register(action)
+        except DagError as error:
+            doubtful[action.name] = error
+    if not isinstance(saga, Saga):
+        for node in saga.nodes:
+            if node.action in doubtful:
+                raise doubtful[node.action]
+    registry = ActionRegistry()
+    for action in own:
+        registry.register(action)
+    for action in others:
+        if action.name not in doubtful and (transactions or not action.transaction):
+            registry.register(action)
+    left_out = [mistake for error in doubtful.values() for mistake in error.mistakes]
+    return Code([saga], registry, left_out)
 
 
 def is_saga(value: object) -> TypeGuard[Target]:
@@ -100,7 +139,7 @@ def _values(module: ModuleType) -> Mapping[str, Any]:
     return vars(module)
 
 
-def _actions_of(value: Any) -> Iterable[Any]:
+def _actions_of(value: Any) -> Iterable[Action]:
     if isinstance(value, Saga):
         return value.actions
     if isinstance(value, ActionRegistry):
@@ -108,8 +147,8 @@ def _actions_of(value: Any) -> Iterable[Any]:
     return (value,) if isinstance(value, ActionFunc) else ()
 
 
-def load_saga(target: str) -> tuple[Target, Code]:
-    """Return the saga that `MODULE:SAGA` names, by variable or by its durable name, and the code.
+def load_saga(target: str) -> tuple[Target, ModuleType]:
+    """Return the saga that `MODULE:SAGA` names, by variable or by its durable name, and the module.
 
     Raises:
         click.ClickException: there is no such module or saga; those found are listed.
@@ -118,17 +157,16 @@ def load_saga(target: str) -> tuple[Target, Code]:
     if not colon or not module_name or not saga_name:
         raise click.ClickException(f"{target!r:.100} is not MODULE:SAGA, like trips:book_trip")
     module = load_module(module_name)
-    code = code_of([module])
-    found = _values(module).get(saga_name)
-    if not is_saga(found):
-        found = next((each for each in code.sagas if each.name == saga_name), None)
+    sagas = {name: value for name, value in _values(module).items() if is_saga(value)}
+    found = sagas.get(saga_name)
     if found is None:
-        names = [name for name, value in _values(module).items() if is_saga(value)]
-        known = ", ".join(sorted(names)) or "no saga at all"
+        found = next((each for each in sagas.values() if each.name == saga_name), None)
+    if found is None:
+        known = ", ".join(sorted(sagas)) or "no saga at all"
         raise click.ClickException(
             f"module {module_name!r} has no saga {saga_name!r:.80}; it has {known}"
         )
-    return found, code
+    return found, module
 
 
 @asynccontextmanager

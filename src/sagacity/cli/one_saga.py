@@ -148,7 +148,7 @@ async def _run_here(
     news = _News()
     sec = Sec(
         new_store(request.store),
-        request.code.registry,
+        request.code.runnables,
         deps=deps,
         observers=[news],
         only=[request.id],

@@ -8,7 +8,7 @@ import click
 
 from sagacity.cli.ending import command_line, report
 from sagacity.cli.interruption import leave_at_once
-from sagacity.cli.loading import load_saga
+from sagacity.cli.loading import code_for, load_saga
 from sagacity.cli.one_saga import Request, run_saga
 from sagacity.cli.options import (
     deps_option,
@@ -18,8 +18,10 @@ from sagacity.cli.options import (
     read_labels,
     store_option,
 )
-from sagacity.cli.output import standard_output_kept
+from sagacity.cli.output import note, standard_output_kept
 from sagacity.cli.params import read_params
+from sagacity.cli.stores import is_shared
+from sagacity.cli.text import safe_lines
 from sagacity.engine.system import new_saga_id
 from sagacity.ports.store import MOST_PRIORITY
 
@@ -90,7 +92,10 @@ def run(
     Exit codes: 0 succeeded, 1 error, 3 unwound, 4 stuck, 5 abandoned, 130 interrupted.
     """
     with standard_output_kept():
-        saga, code = load_saga(target)
+        saga, module = load_saga(target)
+        code = code_for(saga, module, transactions=is_shared(store))
+        for mistake in code.left_out:
+            note("\n".join(safe_lines(f"left out of module {module.__name__}: {mistake}")))
         chosen_id = saga_id or new_saga_id()
         where = ["--store", store]
         again = ["run", target, *where, "--id", str(chosen_id), *(["--deps", deps] if deps else [])]

@@ -212,7 +212,7 @@ class _Job:
     def coordinator(self, deps: Any, lines: _Lines, *, wait: bool) -> Sec:
         return Sec(
             new_store(self.store),
-            self.code.registry,
+            self.code.runnables,
             deps=deps,
             max_sagas=self.max_sagas,
             max_actions=self.max_actions,

@@ -27,9 +27,10 @@ from sagacity.engine.transacting import check_transactions
 from sagacity.errors import CoordinatorClosed, NotOwner
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
     from uuid import UUID
 
+    from sagacity.authoring import Saga
     from sagacity.core.actions import ActionRegistry
     from sagacity.engine.capacity import Capacity
     from sagacity.engine.clock import Clock
@@ -50,6 +51,7 @@ class Setup:
 
     store: SagaStore
     registry: ActionRegistry
+    sagas: Collection[Saga[Any, Any]]
     definitions: Definitions
     check_actions: ActionCheck
     deps: Any
@@ -84,7 +86,7 @@ async def become(
         What `acquire` raises.
     """
     store = setup.store
-    check_transactions(setup.registry, store)
+    check_transactions(setup.registry, setup.sagas, store)
     observing = Observing(setup.observers, setup.clock)
     owner = system.new_owner()
     epoch = await acquire(store, owner, wait=wait)

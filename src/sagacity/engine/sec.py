@@ -121,6 +121,7 @@ class Sec(ForMany):
         setup = Setup(
             store,
             self._registry,
+            self._sagas.values(),
             self._definitions,
             self._check_actions,
             deps,

@@ -15,8 +15,9 @@ from sagacity.errors import TransactionFailed
 from sagacity.ports.transactions import Transactional
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
+    from sagacity.authoring import Saga
     from sagacity.core.actions import ActionRegistry
     from sagacity.core.events import Event
     from sagacity.ports.store import SagaStore
@@ -68,8 +69,10 @@ class Transactions:
                 await transaction.take_back()
 
 
-def check_transactions(registry: ActionRegistry, store: SagaStore) -> None:
-    """Check that the store can run the actions.
+def check_transactions(
+    registry: ActionRegistry, sagas: Iterable[Saga[Any, Any]], store: SagaStore
+) -> None:
+    """Check that the store can run the actions; the sagas that have such a one are named.
 
     Raises:
         TransactionFailed: one is a transaction, and the store has none to give.
@@ -78,7 +81,9 @@ def check_transactions(registry: ActionRegistry, store: SagaStore) -> None:
         return
     for name, action in registry.by_name.items():
         if action.transaction:
+            having = [f'saga "{each.name}"' for each in sagas if action in each.actions]
+            where = f"{', '.join(having)}: " if having else ""
             raise TransactionFailed(
-                f'action "{name}" says transaction=True, and this store is in no database that '
-                "users write to: use postgresql://"
+                f'{where}action "{name}" says transaction=True, and this store is in no database '
+                "that users write to: use postgresql://"
             )

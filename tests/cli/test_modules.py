@@ -1,0 +1,133 @@
+"""What a command needs of a module, and what of its mistakes it minds."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from sagacity.cli.loading import code_of, load_module
+from sagacity.engine.registering import registered
+from tests.cli.conftest import Sagacity
+from tests.cli.processes import Process
+
+TWO_OF_A_NAME = """
+from typing import Any
+from sagacity import Context, action, saga
+
+@action(read_only=True)
+async def look(ctx: Context[Any]) -> int: return 1
+
+@action(read_only=True, name="twice")
+async def one(ctx: Context[Any]) -> int: return 2
+
+@action(read_only=True, name="twice")
+async def other(ctx: Context[Any]) -> int: return 3
+
+@action(transaction=True, no_undo="harmless")
+async def book(ctx: Context[Any]) -> int: return 4
+
+@saga
+def sound() -> int: return look.node()
+
+@saga
+def with_one() -> int: return one.node()
+
+@saga
+def with_other() -> int: return other.node()
+
+@saga(dynamic=True)
+def with_both() -> list[int]: return [one.node(), other.node()]
+
+@saga
+def booking() -> int: return book.node()
+"""
+
+
+@pytest.fixture
+def mixed(here: Path) -> Path:
+    """Return a module with sagas that are sound, and some that are not."""
+    path = here / "mixed.py"
+    path.write_text(TWO_OF_A_NAME)
+    return path
+
+
+@pytest.mark.usefixtures("mixed")
+@pytest.mark.parametrize(
+    ("saga", "output"), [("sound", "1\n"), ("with_one", "2\n"), ("with_other", "3\n")]
+)
+def test_a_saga_runs_whatever_is_wrong_with_others(
+    sagacity: Sagacity, saga: str, output: str
+) -> None:
+    """It has its own actions; what is left out of its module is told."""
+    result = sagacity("run", f"mixed:{saga}", "-q")
+
+    assert (result.exit_code, result.stdout) == (0, output)
+    assert 'left out of module mixed: two actions are called "twice"' in result.stderr
+
+
+@pytest.mark.usefixtures("mixed")
+def test_a_saga_with_a_mistake_does_not_run(sagacity: Sagacity) -> None:
+    """Its own mistakes stop it, before anything is stored."""
+    result = sagacity("run", "mixed:with_both", "-q")
+
+    assert result.exit_code == 1
+    assert 'two actions are called "twice"' in result.stderr
+
+
+def test_a_dag_does_not_run_with_one_of_two_actions(sagacity: Sagacity, here: Path) -> None:
+    """Which of them it means, nobody knows."""
+    (here / "doubtful.py").write_text(
+        "from sagacity import ActionFunc, DagBuilder, Node\n"
+        "one = ActionFunc('twice', lambda ctx: 1)\n"
+        "other = ActionFunc('twice', lambda ctx: 2)\n"
+        "builder = DagBuilder('doubtful')\n"
+        "builder.append(Node.action('a', 'a', one))\n"
+        "built = builder.build()\n"
+    )
+
+    result = sagacity("run", "doubtful:built", "-q")
+
+    assert result.exit_code == 1
+    assert 'two actions are called "twice"' in result.stderr
+
+
+@pytest.mark.usefixtures("mixed")
+def test_only_who_needs_a_transaction_misses_it(sagacity: Sagacity) -> None:
+    """A store that has none runs the other sagas, and says so of this one."""
+    assert sagacity("run", "mixed:sound", "-q").exit_code == 0
+
+    result = sagacity("run", "mixed:booking", "-q")
+
+    assert result.exit_code == 1
+    assert 'saga "booking": action "book" says transaction=True' in result.stderr
+
+
+def test_a_coordinator_is_told_the_limits_of_sagas(here: Path) -> None:
+    """It is given the sagas of a module, not their actions alone."""
+    (here / "narrow.py").write_text(
+        "from sagacity import Context, action, saga\n"
+        "@action(read_only=True)\n"
+        "async def look(ctx: Context[None]) -> int: return 1\n"
+        "@saga(limit=3)\n"
+        "def one_of_three() -> int: return look.node()\n"
+    )
+    sys.path.insert(0, str(here))
+
+    _, by_name = registered(code_of([load_module("narrow")]).runnables)
+
+    limit = by_name["one_of_three"].limit
+    assert limit is not None
+    assert limit.at_once == 3
+
+
+def test_a_worker_names_the_saga_that_needs_a_transaction(here: Path) -> None:
+    """It would have to run all of them, so it does not start."""
+    (here / "books.py").write_text(
+        TWO_OF_A_NAME.replace('name="twice"', "").replace("[one.node(), other.node()]", "[]")
+    )
+
+    with Process("worker", "books", cwd=here) as worker:
+        exit_code, _, stderr = worker.end()
+
+    assert exit_code == 1
+    assert 'saga "booking": action "book" says transaction=True' in stderr
