@@ -85,12 +85,16 @@ class SagacityError(Exception):
 class DagError(SagacityError):
     """A DAG has mistakes. All that could be found are in `mistakes`, in order."""
 
-    def __init__(self, saga_name: str, mistakes: Sequence[str]) -> None:
+    def __init__(
+        self, saga_name: str, mistakes: Sequence[str], *, says: str = "", remedy: str = ""
+    ) -> None:
+        """`says` stands for "has 2 mistakes" where the saga itself has none."""
         self.saga_name: Final = saga_name
         self.mistakes: Final = tuple(mistakes)
         listed = "\n".join(f"  - {mistake}" for mistake in self.mistakes)
         count = "1 mistake" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes"
-        super().__init__(f'saga "{saga_name}" has {count}:\n{listed}')
+        after = f"\n{remedy}" if remedy else ""
+        super().__init__(f'saga "{saga_name}" {says or f"has {count}"}:\n{listed}{after}')
 
 
 class TraceError(SagacityError):

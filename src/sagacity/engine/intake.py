@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 MAX_LABELS: Final = 64
 MAX_LABEL_CHARS: Final = 256
+_NO_CODE: Final = (
+    "The coordinator was not given the code that the saga needs. Give it the saga, or all its "
+    "actions: Sec(store, [saga])"
+)
 
 
 class Intake(Immutable):
@@ -105,7 +109,7 @@ class ActionCheck:
             return
         missing = self._registry.missing_for(dag)
         if missing:
-            raise DagError(dag.name, missing)
+            raise DagError(dag.name, missing, says="cannot run here", remedy=_NO_CODE)
         self._passed.add(dag)
 
 

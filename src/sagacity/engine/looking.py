@@ -15,6 +15,7 @@ from sagacity.core.why import Doing, Rival
 from sagacity.engine.counting import fleet_of
 from sagacity.engine.expectations import Expectations
 from sagacity.engine.listing import Page, list_sagas, owners_alive, query_of
+from sagacity.engine.slips import check_id, check_store
 from sagacity.engine.summaries import state_of_stored, view_of_stored
 from sagacity.engine.system import wall_ms
 from sagacity.engine.troubled import Wanted, list_troubled
@@ -40,6 +41,7 @@ class Looking:
 
     def __init__(self, store: SagaStore, definitions: Definitions) -> None:
         """Begin with nothing remembered."""
+        check_store(store)
         self._store: Final = store
         self._definitions: Final = definitions
         self._expectations: Final = Expectations(store, definitions)
@@ -62,7 +64,7 @@ class Looking:
             NoSuchSaga: it does not exist.
         """
         self._check_open()
-        stored = await self._store.read(saga_id)
+        stored = await self._store.read(check_id(saga_id))
         return self._seen(view_of_stored(stored, self._definitions.dag_of(stored)))
 
     async def list(
@@ -108,7 +110,7 @@ class Looking:
             NoSuchSaga: it does not exist.
         """
         self._check_open()
-        known = await self._known(saga_id)
+        known = await self._known(check_id(saga_id))
         waiting = {*known.that(Doing.SLOT), *known.that(Doing.PLACE)}
         if waiting:
             actions = {known.action_of(node) for node in waiting}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sagacity.authoring import DeclaredAction, Saga
 from sagacity.core.actions import Action, ActionRegistry
+from sagacity.engine.slips import check_runnables, no_runnable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,9 +21,11 @@ def registered(
 
     Raises:
         DagError: two actions have one name.
+        TypeError: not a list, or one of it is neither a saga nor an action.
     """
     if isinstance(sagas, ActionRegistry):
         return sagas, {}
+    check_runnables(sagas)
     registry = ActionRegistry()
     by_name: dict[str, Saga[Any, Any]] = {}
     for each in sagas:
@@ -30,6 +33,10 @@ def registered(
             by_name[each.name] = each
             for action in each.actions:
                 registry.register(action)
+        elif isinstance(each, DeclaredAction):
+            registry.register(each.typed)
+        elif hasattr(each, "do"):
+            registry.register(each)
         else:
-            registry.register(each.typed if isinstance(each, DeclaredAction) else each)
+            raise no_runnable(each)
     return registry, by_name

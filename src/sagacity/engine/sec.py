@@ -30,6 +30,7 @@ from sagacity.engine.many import ForMany
 from sagacity.engine.opened import Life, Opened, Setup
 from sagacity.engine.places import Entrant
 from sagacity.engine.registering import registered
+from sagacity.engine.slips import check_id, unknown_options
 from sagacity.engine.waits import with_waits
 from sagacity.errors import NotOwner, SagaExists, SagaStateError
 from sagacity.ports.store import SagaStatus
@@ -209,6 +210,7 @@ class Sec(ForMany):
         id: UUID | None = None,
         labels: Mapping[str, str] | None = None,
         priority: int = 0,
+        **unknown: Any,
     ) -> Handle[Any]:
         """Store a new saga, ready to be started. Returns when this is durable.
 
@@ -221,10 +223,12 @@ class Sec(ForMany):
             ValueNotStorable: the params do not fit.
             SagaExists: the id stands for another saga.
         """
+        if unknown:
+            raise unknown_options("create", saga_or_dag, unknown)
         driving = (await self._accepting()).driving
         intake = take_in(saga_or_dag, params, labels, self._capacity.max_value_bytes)
         self._check_actions(intake.dag)
-        saga_id = id or system.new_saga_id()
+        saga_id = system.new_saga_id() if id is None else check_id(id)
         state = SagaState(intake.dag, intake.params)
         created = Created(driving.owner)
         state.apply(created)
@@ -248,6 +252,7 @@ class Sec(ForMany):
     async def run(
         self, saga_or_dag: Dag, params: Any = None, *, id: UUID | None = None,
         labels: Mapping[str, str] | None = None,
+        **unknown: Any,
     ) -> Any: ...  # fmt: skip
 
     async def run(
@@ -257,6 +262,7 @@ class Sec(ForMany):
         *,
         id: UUID | None = None,
         labels: Mapping[str, str] | None = None,
+        **unknown: Any,
     ) -> Any:
         """Create, start, and return the result; all of that as one durable step first.
 
@@ -269,11 +275,13 @@ class Sec(ForMany):
             SagaUnwound, SagaStuck, SagaAbandoned: it ended otherwise.
             What `create` raises.
         """
+        if unknown:
+            raise unknown_options("run", saga_or_dag, unknown)
         opened = await self._accepting()
         driving = opened.driving
         intake = take_in(saga_or_dag, params, labels, self._capacity.max_value_bytes)
         self._check_actions(intake.dag)
-        saga_id = id or system.new_saga_id()
+        saga_id = system.new_saga_id() if id is None else check_id(id)
         if id and (driving.knows(id) or id in opened.starting.busy):
             return await self._attach(id, intake)
         entrant, places = Entrant(saga_id, intake.dag.name, intake.params), driving.places
@@ -357,7 +365,7 @@ class Sec(ForMany):
 
         Its result is typed if the saga is registered here under its name.
         """
-        return Handle(self, saga_id)
+        return Handle(self, check_id(saga_id))
 
     def decoder_of(self, saga_name: str) -> Callable[[Json], Any]:
         """Return what reads the output of sagas of this name: typed if it is registered here."""
