@@ -380,6 +380,19 @@ def test_functions_that_cannot_be_sagas_are_told(function: Callable[..., Any], t
     assert any(text in mistake for mistake in mistakes_in(lambda: saga(function)))
 
 
+def test_a_dynamic_saga_over_nothing_is_told_what_to_do() -> None:
+    """Its function does call nodes, though not for these params."""
+
+    @saga(dynamic=True)
+    def each(count: int) -> list[int]:
+        return [add.options(node=f"n{index}").node(index) for index in range(count)]
+
+    assert each.dag_for(1).paths == ("n0",)
+    (mistake,) = mistakes_in(lambda: each.dag_for(0))
+    assert mistake.startswith('saga "each": it has no nodes for these params: ')
+    assert mistake.endswith("or let it have a node that does nothing")
+
+
 @pytest.mark.parametrize("dynamic", [True, False])
 def test_a_dynamic_saga_is_checked_when_it_is_declared(dynamic: bool) -> None:
     """What is wrong with its function does not wait for a create."""

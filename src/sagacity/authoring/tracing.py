@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 
 
 _DEFAULT_OPTIONS: Final = NodeOptions()
+_NO_NODES: Final = "it has no nodes: its function calls no .node(...)"
+_NO_NODES_NOW: Final = (
+    "it has no nodes for these params: its function calls no .node(...) with them; "
+    "do not run it with such params, or let it have a node that does nothing"
+)
 
 
 class Trace:
@@ -153,7 +158,7 @@ class Trace:
             DagError: with all mistakes.
         """
         if not self._draft.nodes:
-            self.mistakes.add("it has no nodes: its function calls no .node(...)")
+            self.mistakes.add(_NO_NODES_NOW if dynamic else _NO_NODES)
         binding = self._bind_output(output, wanted)
         self._forgive_undos(forward_only=forward_only)
         self._close()
