@@ -1,7 +1,9 @@
 """What a command needs of a module, and what of its mistakes it minds."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -9,6 +11,9 @@ from sagacity.cli.loading import code_of, load_module
 from sagacity.engine.registering import registered
 from tests.cli.conftest import Sagacity
 from tests.cli.processes import Process
+from tests.cli.test_commands import Document
+
+Written: TypeAlias = Callable[[str, str], None]
 
 TWO_OF_A_NAME = """
 from typing import Any
@@ -44,11 +49,20 @@ def booking() -> int: return book.node()
 
 
 @pytest.fixture
-def mixed(here: Path) -> Path:
-    """Return a module with sagas that are sound, and some that are not."""
-    path = here / "mixed.py"
-    path.write_text(TWO_OF_A_NAME)
-    return path
+def written(here: Path, monkeypatch: pytest.MonkeyPatch) -> Written:
+    """Return what writes a module that no test has imported before."""
+
+    def write(name: str, text: str) -> None:
+        (here / f"{name}.py").write_text(text)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+    return write
+
+
+@pytest.fixture
+def mixed(written: Written) -> None:
+    """Write a module with sagas that are sound, and some that are not."""
+    written("mixed", TWO_OF_A_NAME)
 
 
 @pytest.mark.usefixtures("mixed")
@@ -74,15 +88,16 @@ def test_a_saga_with_a_mistake_does_not_run(sagacity: Sagacity) -> None:
     assert 'two actions are called "twice"' in result.stderr
 
 
-def test_a_dag_does_not_run_with_one_of_two_actions(sagacity: Sagacity, here: Path) -> None:
+def test_a_dag_does_not_run_with_one_of_two_actions(sagacity: Sagacity, written: Written) -> None:
     """Which of them it means, nobody knows."""
-    (here / "doubtful.py").write_text(
+    written(
+        "doubtful",
         "from sagacity import ActionFunc, DagBuilder, Node\n"
         "one = ActionFunc('twice', lambda ctx: 1)\n"
         "other = ActionFunc('twice', lambda ctx: 2)\n"
         "builder = DagBuilder('doubtful')\n"
         "builder.append(Node.action('a', 'a', one))\n"
-        "built = builder.build()\n"
+        "built = builder.build()\n",
     )
 
     result = sagacity("run", "doubtful:built", "-q")
@@ -102,14 +117,15 @@ def test_only_who_needs_a_transaction_misses_it(sagacity: Sagacity) -> None:
     assert 'saga "booking": action "book" says transaction=True' in result.stderr
 
 
-def test_a_coordinator_is_told_the_limits_of_sagas(here: Path) -> None:
+def test_a_coordinator_is_told_the_limits_of_sagas(here: Path, written: Written) -> None:
     """It is given the sagas of a module, not their actions alone."""
-    (here / "narrow.py").write_text(
+    written(
+        "narrow",
         "from sagacity import Context, action, saga\n"
         "@action(read_only=True)\n"
         "async def look(ctx: Context[None]) -> int: return 1\n"
         "@saga(limit=3)\n"
-        "def one_of_three() -> int: return look.node()\n"
+        "def one_of_three() -> int: return look.node()\n",
     )
     sys.path.insert(0, str(here))
 
@@ -120,10 +136,11 @@ def test_a_coordinator_is_told_the_limits_of_sagas(here: Path) -> None:
     assert limit.at_once == 3
 
 
-def test_a_worker_names_the_saga_that_needs_a_transaction(here: Path) -> None:
+def test_a_worker_names_the_saga_that_needs_a_transaction(here: Path, written: Written) -> None:
     """It would have to run all of them, so it does not start."""
-    (here / "books.py").write_text(
-        TWO_OF_A_NAME.replace('name="twice"', "").replace("[one.node(), other.node()]", "[]")
+    written(
+        "books",
+        TWO_OF_A_NAME.replace('name="twice"', "").replace("[one.node(), other.node()]", "[]"),
     )
 
     with Process("worker", "books", cwd=here) as worker:
@@ -131,3 +148,37 @@ def test_a_worker_names_the_saga_that_needs_a_transaction(here: Path) -> None:
 
     assert exit_code == 1
     assert 'saga "booking": action "book" says transaction=True' in stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        (
+            "from sagacity import Context, action\n"
+            "@action(read_only=True)\n"
+            "async def look(ctx: Context[None]) -> int: return 1\n"
+            "def forgotten() -> int: return look.node()\n"
+        ),
+    ],
+)
+def test_a_module_without_sagas_is_a_mistake(
+    sagacity: Sagacity, document: Document, written: Written, text: str
+) -> None:
+    """A forgotten @saga fails; also where another module has sagas."""
+    written("bare", text)
+
+    alone = sagacity("check", "bare")
+    beside = document("check", "trips", "bare", exit_code=1)
+
+    assert (alone.exit_code, alone.stdout.splitlines()[-1]) == (1, "0 sagas, 1 mistake")
+    assert "module bare has no saga: is @saga forgotten?" in alone.stdout
+    assert not beside["ok"]
+    assert len(beside["mistakes"]) == 1
+
+
+def test_a_module_of_actions_for_dags_needs_no_saga(sagacity: Sagacity, written: Written) -> None:
+    """Those may be built while a program runs."""
+    written("bare", "from sagacity import ActionFunc\nlook = ActionFunc('look', lambda ctx: 1)\n")
+
+    assert sagacity("check", "bare").exit_code == 0

@@ -17,7 +17,7 @@ from sagacity.cli.json_documents import (
     CheckedSagaDocument,
     ConsequencesDocument,
 )
-from sagacity.cli.loading import Code, code_of, load_module
+from sagacity.cli.loading import Code, code_of, has_code, load_module
 from sagacity.cli.options import json_option
 from sagacity.cli.output import emit, standard_output_kept
 from sagacity.cli.text import counted, safe, safe_lines
@@ -44,8 +44,8 @@ def check(*, modules: tuple[str, ...], store: str | None, as_json: bool) -> int:
     """Check the DAG of every saga of a module.
 
     Lists the nodes of each saga, what they wait for and how they are undone, what a
-    failure of each leads to, and all mistakes of all sagas. Exit code 1 if there are any,
-    or if --store has unfinished sagas that this code cannot run.
+    failure of each leads to, and all mistakes of all sagas; that a module has no saga is one.
+    Exit code 1 if there are any, or if --store has unfinished sagas that this code cannot run.
     """
     with standard_output_kept():
         code, mistakes = _collected(modules)
@@ -75,6 +75,11 @@ def _collected(modules: tuple[str, ...]) -> tuple[Code, list[str]]:
             except DagError as error:  # raised by something else than a saga, such as a builder
                 found.append(error)
     mistakes = [mistake for error in found for mistake in error.mistakes]
+    mistakes += [
+        f"module {module.__name__} has no saga: is @saga forgotten?"
+        for module in loaded
+        if not has_code(module)
+    ]
     try:
         return code_of(loaded), mistakes
     except DagError as error:

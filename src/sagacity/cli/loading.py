@@ -130,6 +130,11 @@ def code_for(saga: Target, module: ModuleType, *, transactions: bool) -> Code:
     return Code([saga], registry, left_out)
 
 
+def has_code(module: ModuleType) -> bool:
+    """Whether `module` has sagas, or actions for DAGs that are built elsewhere."""
+    return any(is_saga(value) or any(_actions_of(value)) for value in _values(module).values())
+
+
 def is_saga(value: object) -> TypeGuard[Target]:
     """Whether `value` can be run."""
     return isinstance(value, Saga | Dag)
