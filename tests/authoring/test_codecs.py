@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, co
 from typing_extensions import TypedDict
 
 from sagacity.authoring.codecs import NoCodecError, codec_for
+from sagacity.core.secret import Secret
 from sagacity.core.values import MAX_DEPTH, MOST_VALUE_BYTES
 from sagacity.errors import ValueNotStorable
 
@@ -296,6 +297,59 @@ def test_values_without_a_stated_type_are_taken_as_json() -> None:
     assert codec.decode(codec.encode(INNER)) == {"colour": "red", "pair": [1, "2024-02-29"]}
     codec = codec_for(dict[str, Any])
     assert codec.decode(codec.encode({"a": INNER.pair})) == {"a": [1, "2024-02-29"]}
+
+
+class Key(enum.Enum):
+    NUMBER = 1
+    TEXT = "1"
+
+
+@dataclass
+class Tagged:
+    tags: set[int]
+    by_number: dict[int, str]
+
+
+LOST: list[tuple[Any, Any, str]] = [
+    (Any, {1: 2, "1": 3}, "member name 1 is not a string (at $)"),
+    (Any, {"a": [{"b": {None: 1}}]}, "member name None is not a string (at $.a[0].b)"),
+    (Any, {Key.TEXT: 1}, "member name of type Key is not a string"),
+    (Any, {10**5000: 1}, "member name of type int is not a string"),
+    (dict, {1: "x"}, "member name 1 is not a string"),
+    (dict[str, Any], {"a": {1: "x"}}, "member name 1 is not a string (at $.a)"),
+    (list[Any], [dt.date.min, {1: "x"}], "member name 1 is not a string (at $[1])"),
+    (Any, {1, 2}, "a set is not a JSON type"),
+    (Any, [frozenset({1})], "a set is not a JSON type: declare its type (`set[int]`), or"),
+    (list, [{1}], "a set is not a JSON type"),
+    (Any, {"a": b"ab"}, "bytes are no JSON type"),
+    (Any, Secret({"a": (b"ab",)}), "bytes are no JSON type"),
+    (dict[int | str, int], {1: 2, "1": 3}, "two keys have the same text, '1'"),
+    (dict[Key, int], {Key.NUMBER: 1, Key.TEXT: 2}, "two keys have the same text, '1'"),
+    (list[dict[Any, int]], [{1: 2, "1": 3}], "two keys have the same text, '1'"),
+    (Box[Any], Box({"a": {1: 2, "1": 3}}), "two keys have the same text, '1'"),
+    (dict[int, int], {1: 2, "1": 3}, "no dict[int, int]: two keys become the same one"),
+]
+
+
+@pytest.mark.parametrize(("type_", "value", "reason"), LOST, ids=[each[2] for each in LOST])
+def test_what_would_be_lost_without_a_word_is_refused(type_: Any, value: Any, reason: str) -> None:
+    """JSON has text as names of members, no sets and no bytes; only a type can bring these back."""
+    with pytest.raises(ValueNotStorable) as caught:
+        codec_for(type_).encode(value)
+    assert reason in str(caught.value)
+
+
+def test_a_record_in_a_value_of_no_stated_type_is_stored_by_its_own_types() -> None:
+    """It declares what its members are; what comes back is their JSON."""
+    stored = codec_for(Any).encode([Tagged({1}, {1: "x"})])
+    assert stored == b'[{"by_number":{"1":"x"},"tags":[1]}]'
+
+
+def test_text_that_looks_like_a_name_is_none() -> None:
+    """Whether members were lost is seen by the ends of their names."""
+    value = {1: '":', '":': '\\":"a":'}
+    codec = codec_for(dict[int | str, str])
+    assert codec.decode(codec.encode(value)) == {"1": '":', '":': '\\":"a":'}
 
 
 def small(value: int) -> int:

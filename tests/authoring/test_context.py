@@ -190,3 +190,11 @@ def test_a_unit_test_makes_the_context_of_an_undo() -> None:
     assert not unknown.outcome_known
     with pytest.raises(LookupError):
         unknown.lookup("node")
+
+
+def test_a_unit_test_gives_values_of_types_that_only_who_looks_them_up_states() -> None:
+    """A set given for an output is a set for who asks for one, as in a saga."""
+    ctx = context(lookups={"seats": {1, 2}, "names": {1: "a"}})
+
+    assert ctx.lookup("seats", set[int]) == {1, 2}
+    assert ctx.lookup("names", dict[int, str]) == {1: "a"}

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 import types
+import typing
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +28,7 @@ import pydantic
 import pydantic_core
 
 from sagacity.authoring.annotations import Names, in_words, is_unknown
+from sagacity.authoring.losing import check_members, check_untyped, may_lose_members
 from sagacity.authoring.secret_types import (
     STORING,
     keeps_secrets,
@@ -150,6 +152,8 @@ def _encoder(adapter: pydantic.TypeAdapter[Any], type_: Any) -> Callable[[Any], 
     dump = pydantic_core.SchemaSerializer(adapter.core_schema, _CONFIG).to_python
     read = validator.validate_json
     hide = validator is not adapter.validator
+    write = _writer(adapter) if may_lose_members(adapter.core_schema) else None
+    is_mapping = type_ is dict or typing.get_origin(type_) is dict
 
     def encode_typed(value: Any) -> Json:
         try:
@@ -163,10 +167,15 @@ def _encoder(adapter: pydantic.TypeAdapter[Any], type_: Any) -> Callable[[Any], 
                 context=STORING,
                 fallback=stored_if_secret,
             )
+            written = None if write is None else write(valid)
         except ValueError as error:  # pydantic's own, text that is no UTF-8, a value in itself
             reason = f"no {in_words(type_)}: {told(error)}"
             raise ValueNotStorable(reason) from (None if hide else error)
+        if is_mapping and len(valid) != len(value):
+            raise ValueNotStorable(f"no {in_words(type_)}: two keys become the same one")
         text = encode(plain, limit_bytes=MOST_VALUE_BYTES)
+        if written is not None:
+            check_members(text, written)
         try:
             # Instances are taken as they are, whatever is in them: what only shows when it
             # is read would be found after the effect, by an undo that needs it.
@@ -178,6 +187,22 @@ def _encoder(adapter: pydantic.TypeAdapter[Any], type_: Any) -> Callable[[Any], 
         return text
 
     return encode_typed
+
+
+def _writer(adapter: pydantic.TypeAdapter[Any]) -> Callable[[Any], bytes]:
+    """Return what writes all members, those of the same name too; a dict has lost them."""
+    dump = pydantic_core.SchemaSerializer(adapter.core_schema, _CONFIG).to_json
+
+    def write(valid: Any) -> bytes:
+        return dump(
+            valid,
+            by_alias=False,
+            round_trip=True,
+            context=STORING,
+            fallback=stored_if_secret,
+        )
+
+    return write
 
 
 def _validator(adapter: pydantic.TypeAdapter[Any]) -> Any:
@@ -240,7 +265,8 @@ def _json_first(kind: type, typed: Callable[[Any], Json]) -> Callable[[Any], Jso
             try:
                 return encode(value, limit_bytes=MOST_VALUE_BYTES)
             except ValueNotStorable:
-                pass  # perhaps a date is in it; pydantic decides, and `encode` has the last word
+                # Perhaps a date is in it; pydantic decides, and `encode` has the last word.
+                check_untyped(value)
         return typed(value)
 
     return encode_json_first
@@ -263,6 +289,18 @@ def _typed_any() -> Codec:
 
 
 def _encode_any(value: Any) -> Json:
+    try:
+        return encode(value, limit_bytes=MOST_VALUE_BYTES)
+    except ValueNotStorable:
+        check_untyped(value)
+    return _typed_any().encode(value)
+
+
+def encode_inferred(value: Any) -> Json:
+    """Write a value whose type is stated only where it is read: a set becomes an array.
+
+    Raises ValueNotStorable: it has no JSON form.
+    """
     try:
         return encode(value, limit_bytes=MOST_VALUE_BYTES)
     except ValueNotStorable:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from sagacity.authoring.codecs import ANY
+from sagacity.authoring.codecs import ANY, encode_inferred
 from sagacity.authoring.context import Context
 from sagacity.core.dag import OnStuck, Siblings
 from sagacity.core.data import SagaData
@@ -112,7 +112,7 @@ def make_context(
         DagError: a name is empty, too long, or the node's own.
     """
     draft = DagDraft()
-    outputs = {name: ANY.encode(value) for name, value in (lookups or {}).items()}
+    outputs = {name: encode_inferred(value) for name, value in (lookups or {}).items()}
     nodes = [
         draft.add(Node(NodeKind.CONSTANT, name, atomic=True, value=draft.constant(value)))
         for name, value in outputs.items()
@@ -126,10 +126,10 @@ def make_context(
         on_stuck=OnStuck.CONTINUE,
         dynamic=True,
     )
-    state = SagaData(dag, ANY.encode(params))
+    state = SagaData(dag, encode_inferred(params))
     state.outputs.update(zip(nodes, outputs.values(), strict=True))
     if output is not _MISSING:
-        state.outputs[own] = ANY.encode(output)
+        state.outputs[own] = encode_inferred(output)
     before = None if last_heartbeat is None else ANY.encode(last_heartbeat)
     return DetachedContext(
         DetachedSaga(state, saga_id, fencing_token, DetachedPulse(before), connection),
