@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 @click.argument("saga_ids", metavar="[ID]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Export every saga of the store.")
 @click.option(
-    "--output", "-o", metavar="FILE|-", default="-", show_default=True, help="Where to write."
+    "--output",
+    "-o",
+    metavar="FILE|-",
+    default="-",
+    show_default=True,
+    help="Where to write; a file that is there is overwritten.",
 )
 @click.option("--steno", is_flag=True, help="Write one saga in Steno's own format.")
 @store_option

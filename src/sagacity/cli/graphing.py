@@ -38,7 +38,12 @@ if TYPE_CHECKING:
 )
 @params_option
 @click.option(
-    "--output", "-o", metavar="FILE|-", default="-", show_default=True, help="Where to write it."
+    "--output",
+    "-o",
+    metavar="FILE|-",
+    default="-",
+    show_default=True,
+    help="Where to write it; a file that is there is overwritten.",
 )
 @store_option
 @json_option
