@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import pytest
 
@@ -99,17 +97,3 @@ async def test_a_saga_that_was_not_given_to_the_coordinator_has_no_mistake() -> 
         "actions: Sec(store, [saga])"
     )
     assert caught.value.mistakes == ('no action "book" is registered',)
-
-
-@pytest.mark.parametrize("method", ["run", "create"])
-async def test_params_are_not_given_by_name(method: str) -> None:
-    """The error says how they are given."""
-    hint = f"{method}(book_trip, days=...): there is no such option; the params of a saga are one"
-    async with Sec(open_store("memory://"), [book_trip]) as sec:
-        loose: Any = sec
-        with pytest.raises(TypeError, match=re.escape(hint)):
-            await getattr(loose, method)(book_trip, days=3)
-    async with Client(open_store("memory://")) as client:
-        loose = client
-        with pytest.raises(TypeError, match=r"create\(book_trip, ident=\.\.\.\): there is no such"):
-            await loose.create(book_trip, 3, ident=UUID(int=1))

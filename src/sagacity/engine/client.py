@@ -21,7 +21,7 @@ from sagacity.engine.injection import check_repeat
 from sagacity.engine.intake import check_same, take_in, unowned_saga
 from sagacity.engine.listing import owners_alive
 from sagacity.engine.many import ForMany
-from sagacity.engine.slips import check_id, unknown_options
+from sagacity.engine.slips import check_id
 from sagacity.errors import SagaStateError
 from sagacity.ports.store import FINAL, SagaStatus
 
@@ -90,15 +90,12 @@ class Client(ForMany):
         labels: Mapping[str, str] | None = None,
         priority: int = 0,
         start: bool = False,
-        **unknown: Any,
     ) -> Handle[Any]:
         """Store a new saga, started or not. As `Sec.create`; actions are checked by who runs it.
 
         Coordinators take started sagas in the order of their age; each point of `priority`
         (-100 to 100) counts as a minute more of it, so that nobody waits for ever.
         """
-        if unknown:
-            raise unknown_options("create", saga_or_dag, unknown)
         intake = take_in(saga_or_dag, params, labels, self._max_value_bytes)
         saga_id = system.new_saga_id() if id is None else check_id(id)
         saga = unowned_saga(intake, saga_id, priority=priority, start=start)

@@ -30,7 +30,7 @@ from sagacity.engine.many import ForMany
 from sagacity.engine.opened import Life, Opened, Setup
 from sagacity.engine.places import Entrant
 from sagacity.engine.registering import registered
-from sagacity.engine.slips import check_id, unknown_options
+from sagacity.engine.slips import check_id
 from sagacity.engine.waits import with_waits
 from sagacity.errors import NotOwner, SagaExists, SagaStateError
 from sagacity.ports.store import SagaStatus
@@ -210,7 +210,6 @@ class Sec(ForMany):
         id: UUID | None = None,
         labels: Mapping[str, str] | None = None,
         priority: int = 0,
-        **unknown: Any,
     ) -> Handle[Any]:
         """Store a new saga, ready to be started. Returns when this is durable.
 
@@ -223,8 +222,6 @@ class Sec(ForMany):
             ValueNotStorable: the params do not fit.
             SagaExists: the id stands for another saga.
         """
-        if unknown:
-            raise unknown_options("create", saga_or_dag, unknown)
         driving = (await self._accepting()).driving
         intake = take_in(saga_or_dag, params, labels, self._capacity.max_value_bytes)
         self._check_actions(intake.dag)
@@ -252,7 +249,6 @@ class Sec(ForMany):
     async def run(
         self, saga_or_dag: Dag, params: Any = None, *, id: UUID | None = None,
         labels: Mapping[str, str] | None = None,
-        **unknown: Any,
     ) -> Any: ...  # fmt: skip
 
     async def run(
@@ -262,7 +258,6 @@ class Sec(ForMany):
         *,
         id: UUID | None = None,
         labels: Mapping[str, str] | None = None,
-        **unknown: Any,
     ) -> Any:
         """Create, start, and return the result; all of that as one durable step first.
 
@@ -275,8 +270,6 @@ class Sec(ForMany):
             SagaUnwound, SagaStuck, SagaAbandoned: it ended otherwise.
             What `create` raises.
         """
-        if unknown:
-            raise unknown_options("run", saga_or_dag, unknown)
         opened = await self._accepting()
         driving = opened.driving
         intake = take_in(saga_or_dag, params, labels, self._capacity.max_value_bytes)

@@ -6,14 +6,11 @@ No text repeats a value that may hold a password, as the URL of a store does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 from sagacity.authoring import DeclaredAction, Saga
 from sagacity.core.dag import Dag
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _ONE: Final[tuple[Any, ...]] = (Saga, DeclaredAction, Dag, str)
 
@@ -65,16 +62,6 @@ def no_runnable(given: object) -> TypeError:
     else:
         hint = "give functions declared with @saga or @action, or an ActionFunc"
     return TypeError(f"{_shown(given)} is no saga and no action: {hint}")
-
-
-def unknown_options(method: str, saga: object, unknown: Mapping[str, Any]) -> TypeError:
-    """Return the error of arguments by names that `method` does not have."""
-    names = ", ".join(f"{name}=..." for name in unknown)
-    called = _called(saga, "saga")
-    return TypeError(
-        f"{method}({called}, {names}): there is no such option; the params of a saga are one value "
-        f"without a name: {method}({called}, params)"
-    )
 
 
 def _called(given: object, otherwise: str) -> str:
