@@ -1,18 +1,23 @@
 """A working directory with a module of sagas in it, and the command line at hand."""
 
+import asyncio
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import orjson
 import pytest
 from click.testing import CliRunner, Result
 
 from sagacity.cli.app import cli
+from sagacity.runtime import Client, open_store
 from tests.cli.processes import Gate
+from tests.cli.trips import Trip, one_step
 
+READY = "0190a3de-0000-7000-8000-000000000003"
 TRIPS = Path(__file__).with_name("trips.py")
 
 Sagacity: TypeAlias = Callable[..., Result]
@@ -51,6 +56,17 @@ def document(sagacity: Sagacity) -> Callable[..., Any]:
         return orjson.loads(result.stdout)
 
     return run
+
+
+@pytest.fixture
+def ready(here: Path) -> str:
+    """Return the id of a `one_step` that was created and never started."""
+
+    async def create() -> UUID:
+        async with Client(open_store("sqlite:///sagacity.db")) as client:
+            return (await client.create(one_step, Trip("me"), id=UUID(READY))).id
+
+    return str(asyncio.run(create()))
 
 
 @pytest.fixture

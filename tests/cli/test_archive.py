@@ -67,17 +67,16 @@ def test_all_sagas_go_through_a_pipe(sagacity: Sagacity, document: Document) -> 
     assert [each["id"] for each in document("list", *OTHER)["sagas"]] == ids
 
 
-def test_an_imported_saga_goes_on(sagacity: Sagacity, document: Document, here: Path) -> None:
+def test_an_imported_saga_goes_on(sagacity: Sagacity, document: Document, ready: str) -> None:
     """What had not ended is what the next coordinator finds."""
-    sagacity("run", "trips:one_step", "--params", NO_CAR, "--id", ID, "--inject-error", "nope")
-    sagacity("export", ID, "-o", "ready.jsonl")
+    sagacity("export", ready, "-o", "ready.jsonl")
     told = sagacity("import", "ready.jsonl", *OTHER)
 
-    result = sagacity("run", "trips:one_step", "--id", ID, *OTHER, "-q")
+    result = sagacity("run", "trips:one_step", "--id", ready, *OTHER, "-q")
 
-    assert f"{ID} (one_step) has not ended: ready" in told.stderr
+    assert f"{ready} (one_step) has not ended: ready" in told.stderr
     assert (result.exit_code, result.stdout) == (0, "100\n")
-    epochs = [event["epoch"] for event in document("log", ID, *OTHER)["events"]]
+    epochs = [event["epoch"] for event in document("log", ready, *OTHER)["events"]]
     assert epochs == sorted(epochs)
 
 

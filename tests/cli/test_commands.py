@@ -60,12 +60,18 @@ def test_faults_are_injected_by_path(document: Document) -> None:
     assert errors == [("booking/car", False), ("charge", True)]
 
 
-def test_an_unknown_node_is_one_clear_error(sagacity: Sagacity) -> None:
-    """The nodes that there are, are listed."""
-    result = sagacity("run", "trips:one_step", "--params", ME, "--inject-error", "nope")
+@pytest.mark.parametrize("option", ["--inject-error", "--inject-undo-error"])
+def test_an_unknown_node_is_refused_before_anything_is_created(
+    sagacity: Sagacity, document: Document, option: str
+) -> None:
+    """The nodes that there are, are listed; no saga is left behind that nobody will start."""
+    result = sagacity(
+        "run", "trips:one_step", "--params", ME, "--inject-error", "charge", option, "nope"
+    )
 
     assert result.exit_code == 1
     assert 'has no node "nope"; its nodes are charge' in result.stderr
+    assert document("list")["sagas"] == []
 
 
 def test_labels_are_kept(document: Document) -> None:
@@ -193,21 +199,22 @@ def test_a_dag_of_a_builder_runs_with_the_actions_of_its_module(sagacity: Sagaci
     assert (result.exit_code, result.stdout) == (0, "3\n")
 
 
-def test_a_saga_of_other_code_is_not_gone_on_with(sagacity: Sagacity, here: Path) -> None:
+def test_a_saga_of_other_code_is_not_gone_on_with(
+    sagacity: Sagacity, here: Path, ready: str
+) -> None:
     """What is missing is named, and the saga is left as it was."""
     (here / "later.py").write_text(
         (here / "trips.py")
         .read_text()
         .replace("@action\nasync def charge", "@action(version='2')\nasync def charge")
     )
-    sagacity("run", "trips:one_step", "--params", ME, "--id", ID, "--inject-undo-error", "x")
-    before = sagacity("log", ID).stdout
+    before = sagacity("log", ready).stdout
 
-    result = sagacity("run", "later:one_step", "--id", ID)
+    result = sagacity("run", "later:one_step", "--id", ready)
 
     assert result.exit_code == 1
     assert "the saga needs version 1" in result.stderr
-    assert sagacity("log", ID).stdout == before
+    assert sagacity("log", ready).stdout == before
 
 
 @pytest.mark.parametrize(

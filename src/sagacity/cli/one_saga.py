@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from sagacity.authoring import Saga
 from sagacity.cli import event_loop
 from sagacity.cli.ending import Followed
 from sagacity.cli.following import FromOutside, display_for, follow
@@ -262,6 +263,8 @@ async def _begin(backend: Sec | Client, request: Request) -> None:
     handle: Handle[Any]
     if view is None or request.params_given:
         params = request.params if request.params_given else read_params(None, request.saga)
+        if view is None:
+            _check_nodes(request, params)
         handle = await backend.create(
             request.saga, params, id=request.id, labels=request.labels, priority=request.priority
         )
@@ -275,3 +278,17 @@ async def _begin(backend: Sec | Client, request: Request) -> None:
     if view.state == SagaStatus.READY:
         with suppress(SagaStateError):  # somebody else was faster, which is as good
             await handle.start()
+
+
+def _check_nodes(request: Request, params: Any) -> None:
+    """Refuse faults at nodes that the saga will not have, before there is a saga.
+
+    Raises:
+        NoSuchNode: as asking for such a fault would, but by then the saga is left behind.
+    """
+    nodes = (*request.errors, *request.undo_errors)
+    if not nodes:
+        return
+    dag = request.saga.dag_for(params) if isinstance(request.saga, Saga) else request.saga
+    for node in nodes:
+        dag.find(node)
