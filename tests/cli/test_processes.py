@@ -302,6 +302,38 @@ def test_a_worker_without_the_code_parks_the_saga(here: Path, document: Document
             assert run.end()[0] == 0
 
 
+def test_a_run_that_waits_for_code_says_what_to_do(here: Path) -> None:
+    """While it waits, also without progress; when it is stopped, it does not say that it goes on."""
+    (here / "other.py").write_text("from sagacity import saga\n")
+    with Process("worker", "other", cwd=here) as worker:
+        worker.wait_for_line("driving", worker.stdout)
+        with Process("run", "trips:one_step", *ME, "--id", ID, "-q", cwd=here) as run:
+            run.wait_for_line("start the worker with the module of this saga too")
+            run.signal(signal.SIGINT)
+            exit_code, _, stderr = run.end()
+    assert exit_code == 130
+    assert "The saga waits for a coordinator that has its code" in stderr
+
+    with Process(*resume_words(stderr), cwd=here) as again:
+        assert again.end()[0] == 0
+
+
+def test_a_stopped_run_of_a_saga_that_nobody_took_says_so(here: Path, gate: Gate) -> None:
+    """The coordinator there is for its own saga only: this one does not go on in it."""
+    with Process("run", "trips:one_step", *ME, "--id", ID, cwd=here, gate=gate.name) as first:
+        gate.wait_for("do charge")
+        with Process("run", "trips:one_step", *ME, "--id", OTHER, cwd=here) as second:
+            second.wait_for_line("created")
+            second.signal(signal.SIGINT)
+            exit_code, _, stderr = second.end()
+        gate.let("do charge")
+        assert first.end()[0] == 0
+    assert exit_code == 130
+    assert "The saga stands still: no coordinator has taken it; go on with:" in stderr
+    with Process(*resume_words(stderr), cwd=here) as again:
+        assert again.end()[0] == 0
+
+
 def test_watch_follows_another_process(here: Path, gate: Gate) -> None:
     """Event by event, and ends with it; stopping the watch harms nobody."""
     with Process("run", "trips:one_step", *ME, "--id", ID, cwd=here, gate=gate.name) as run:

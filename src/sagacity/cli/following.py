@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from sagacity.engine.client import Client
 
 SHORTEST_PAUSE_SECONDS: Final = 0.05
+NEEDS_CODE: Final = """\
+waits for code: no coordinator of this store has all of its actions
+  start the worker with the module of this saga too, or stop that worker and let `run` drive the
+  saga, or run it in another --store"""
 COST_FACTOR: Final = 4
 """A saga that took a second to read and show is read again after so many seconds at the soonest."""
 
@@ -101,7 +105,6 @@ class ProgressLines:
     def __init__(self) -> None:
         """Begin with no event shown."""
         self._sequence = 0
-        self._epoch: int | None = None
 
     def show(self, view: SagaView) -> None:
         """Print the events that are new."""
@@ -110,14 +113,34 @@ class ProgressLines:
         for event in view.events[self._sequence :]:
             note(progress_line(event))
         self._sequence = len(view.events)
+
+
+class _Advising:
+    """Shows what another display shows, and says once for each coordinator what code it lacks."""
+
+    def __init__(self, display: Display) -> None:
+        self._display: Final = display
+        self._epoch: int | None = None
+
+    def show(self, view: SagaView) -> None:
+        self._display.show(view)
         if view.state == SagaStatus.WAITING_FOR_CODE and view.epoch != self._epoch:
             self._epoch = view.epoch
-            note("waits for code: the coordinator of this store has not all of its actions")
+            note(NEEDS_CODE)
 
 
 @contextmanager
 def display_for(*, quiet: bool) -> Generator[Display]:
-    """Give the display that fits standard error: a live tree on a terminal, else lines."""
+    """Give the display that fits standard error: a live tree on a terminal, else lines.
+
+    Whichever it is, a saga that nobody has the code for is not waited for without a word.
+    """
+    with _display_for(quiet=quiet) as display:
+        yield _Advising(display)
+
+
+@contextmanager
+def _display_for(*, quiet: bool) -> Generator[Display]:
     if quiet:
         yield Silence()
     elif not sys.stderr.isatty():

@@ -231,13 +231,25 @@ async def _hand_over(
             interruption, _follow_while_driven(client, watched, request, display)
         )
         if view is None:
-            return Followed(
-                await _view_if_any(client, request.id),
-                interrupted=True,
-                told="The saga goes on in the coordinator that has it; see it with:",
-                command=request.watch_command,
-            )
+            return await _leave(client, request)
         return Followed(view) if view.outcome is not None else None
+
+
+async def _leave(client: Client, request: Request) -> Followed:
+    """Say what becomes of a saga that was handed over, now that nobody watches it."""
+    view = await _view_if_any(client, request.id)
+    if view is None:
+        return Followed(None, interrupted=True, told="The saga was not created.")
+    if view.outcome is not None:
+        return Followed(view)
+    if view.state == SagaStatus.WAITING_FOR_CODE:
+        told = "The saga waits for a coordinator that has its code; once no other is there, go on:"
+    elif await client.is_driven(request.id):
+        told = "The saga goes on in the coordinator that has it; see it with:"
+        return Followed(view, interrupted=True, told=told, command=request.watch_command)
+    else:
+        told = "The saga stands still: no coordinator has taken it; go on with:"
+    return Followed(view, interrupted=True, told=told, command=request.resume_command)
 
 
 async def _follow_while_driven(

@@ -86,8 +86,9 @@ def run(
     output of the saga to standard output.
 
     With a live coordinator on the store (a worker, another run) the saga is handed to
-    it, unless it does not take it; else this process drives it, and no other.
-    Ctrl-C stops and says how to go on.
+    it; else this process drives it, and no other. A saga that is not taken there waits:
+    where there is one coordinator at a time (SQLite) for that one to end or to have the
+    code, else for a moment. Ctrl-C stops and says how to go on.
 
     Exit codes: 0 succeeded, 1 error, 3 unwound, 4 stuck, 5 abandoned, 130 interrupted.
     """
