@@ -39,6 +39,24 @@ def test_a_saga_that_unwinds_exits_with_3(sagacity: Sagacity) -> None:
     assert "booking/car: no car left" in result.stderr
 
 
+def test_an_unexpected_exception_is_told_with_its_class(sagacity: Sagacity, here: Path) -> None:
+    """A `KeyError` says nothing without it; what shows the rest is a command to copy, once."""
+    (here / "faulty.py").write_text(
+        "from sagacity import Context, action, saga\n"
+        "@action(read_only=True)\n"
+        "async def find(ctx: Context) -> int:\n"
+        "    return {}['room']\n"
+        "@saga\n"
+        "def search() -> int:\n"
+        "    return find.node()\n"
+    )
+    result = sagacity("run", "faulty:search", "--id", ID, "-q")
+
+    assert "  find: KeyError: 'room'\n" in result.stderr
+    assert result.stderr.count(f"sagacity show {ID} -v --store sqlite:///sagacity.db\n") == 1
+    assert "sagacity show" not in sagacity("run", "faulty:search", "--store", "memory:").stderr
+
+
 def test_a_stuck_saga_exits_with_4(sagacity: Sagacity) -> None:
     """A person must decide, so a script must notice."""
     result = sagacity(

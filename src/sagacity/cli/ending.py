@@ -13,6 +13,7 @@ from sagacity.cli.codecs import codec_words
 from sagacity.cli.documenting import saga_document
 from sagacity.cli.exit_codes import FAILED, INTERRUPTED, exit_code_of
 from sagacity.cli.json_documents import FollowDocument
+from sagacity.cli.lines import MESSAGE_CHARS, failure_text
 from sagacity.cli.output import emit, note
 from sagacity.cli.stores import shown_url
 from sagacity.cli.text import cut, safe
@@ -47,8 +48,8 @@ def command_line(*words: str) -> str:
     return shlex.join([*program, *words[:1], *shown, *codec_words()])
 
 
-def report(followed: Followed, *, as_json: bool) -> int:
-    """Print what came of it and return the exit code."""
+def report(followed: Followed, store: str, *, as_json: bool) -> int:
+    """Print what came of a saga of the store with this URL, and return the exit code."""
     view = followed.view
     if followed.interrupted:
         note(f"Interrupted. {followed.told}")
@@ -65,15 +66,18 @@ def report(followed: Followed, *, as_json: bool) -> int:
         if not as_json:
             emit(view.outcome.output)
     else:
-        for line in _errors(view):
+        for line in _errors(view, store):
             note(line)
     return exit_code_of(view.outcome)
 
 
-def _errors(view: SagaView) -> list[str]:
+def _errors(view: SagaView, store: str) -> list[str]:
     told = [f"saga {view.id} ({safe(view.name)}) is {view.state}:"]
     told += [
-        f"  {'undo of ' if error.undo else ''}{safe(error.node)}: {cut(safe(error.message), 300)}"
+        f"  {'undo of ' if error.undo else ''}{safe(error.node)}: "
+        f"{cut(safe(failure_text(error.kind, error.class_name, error.message)), MESSAGE_CHARS)}"
         for error in view.errors[:20]
     ]
+    if not store.startswith("memory:"):
+        told += ["all of it:", f"  {command_line('show', str(view.id), '-v', '--store', store)}"]
     return told

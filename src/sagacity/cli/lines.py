@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sagacity.cli.text import cut, moment, safe, safe_lines, shown_value, time_of_day
 from sagacity.core.events import ErrorKind, EventKind
@@ -46,7 +46,7 @@ def more_lines(event: EventView) -> list[str]:
     if event.kind in _FAILURES:
         data, trace = event.data["data"], event.data["traceback"]
         attached = [] if data is None else [shown_value(data, MORE_CHARS)]
-        message = safe_lines(_failure(event.data))
+        message = safe_lines(_failure_of(event))
         long = len(message) > 1 or len(message[0]) > MESSAGE_CHARS
         return [*(message if long else ()), *attached, *(safe_lines(trace) if trace else ())]
     shown = event.data if event.kind is EventKind.SUCCEEDED else None
@@ -56,10 +56,15 @@ def more_lines(event: EventView) -> list[str]:
     return [text] if len(text) > VALUE_CHARS or (event.kind is EventKind.DECIDED and text) else []
 
 
-def _failure(data: dict[str, Any]) -> str:
+def _failure_of(event: EventView) -> str:
+    data = event.data
+    return failure_text(data["kind"], data["class"], data["message"])
+
+
+def failure_text(kind: str, class_name: str, message: str) -> str:
     """Return what a failure says; of an exception, its class too."""
-    message = str(data["message"] or data["kind"])
-    name = data["class"] if data["kind"] == ErrorKind.EXCEPTION else ""
+    message = str(message or kind)
+    name = class_name if kind == ErrorKind.EXCEPTION else ""
     return f"{name}: {message}" if name and name != message else message
 
 
@@ -75,7 +80,7 @@ def _data_text(event: EventView) -> str:
     if event.kind in _FAILURES:
         effect = f" (effect {data['effect']})" if "effect" in data else ""
         again = f"; again at {time_of_day(data['retry_at_ms'])}" if "retry_at_ms" in data else ""
-        return cut(safe(_failure(data)), MESSAGE_CHARS) + effect + again
+        return cut(safe(_failure_of(event)), MESSAGE_CHARS) + effect + again
     if event.kind is EventKind.DECIDED:
         because = f": {safe(data['reason'])}" if data["reason"] else ""
         verb = data["verb"].replace("_", " ")

@@ -119,7 +119,7 @@ def run(
             watch_command=None if in_memory else command_line("watch", str(chosen_id), *where),
         )
         followed = run_saga(request, quiet=quiet)
-    exit_code = report(followed, as_json=as_json)
+    exit_code = report(followed, store, as_json=as_json)
     if followed.cut_short:
         leave_at_once(exit_code)
     return exit_code

@@ -37,7 +37,7 @@ def watch(*, saga_id: str, store: str, as_json: bool, quiet: bool) -> int:
     """
     with interruptible("Stopped watching.") as interruption, display_for(quiet=quiet) as display:
         followed = asyncio.run(_watch(saga_id, store, display, interruption))
-    return report(followed, as_json=as_json)
+    return report(followed, store, as_json=as_json)
 
 
 async def _watch(text: str, store: str, display: Display, interruption: Interruption) -> Followed:
