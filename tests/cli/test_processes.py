@@ -392,6 +392,18 @@ def test_a_reader_that_has_seen_enough_is_no_error(here: Path, sagacity: Sagacit
     assert done.stderr == f"saga {ID}: book_trip\n"
 
 
+@pytest.mark.parametrize("words", ["list", "list --json", "run trips:built -q --json"])
+def test_output_that_has_no_room_is_one_clear_error(
+    here: Path, sagacity: Sagacity, words: str
+) -> None:
+    """Also where the error would be a document, which then has no room either."""
+    sagacity("run", "trips:built", "-q")
+
+    done = piped(here, f"sagacity {words} > /dev/full")
+
+    assert (done.returncode, done.stderr) == (1, "Error: No space left on device\n")
+
+
 @pytest.mark.parametrize(
     "reader",
     [("", "| true"), ("--json", "| true"), ("", "2>&1 | true"), ("", ">&-"), ("", ">&- 2>&-")],

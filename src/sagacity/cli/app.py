@@ -11,6 +11,7 @@ import functools
 import logging
 import sys
 import traceback
+from contextlib import suppress
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -130,7 +131,8 @@ def _message_of(error: Exception) -> str:
 
 def _told(error: Exception, message: str, arguments: Sequence[str]) -> int:
     if "--json" in arguments:
-        emit({"error": {"kind": kind_of(error), "message": message}})
+        with suppress(OSError):  # there may be no room for this either; it was told above
+            emit({"error": {"kind": kind_of(error), "message": message}})
     return FAILED
 
 
