@@ -53,6 +53,25 @@ def test_what_comes_out_of_another_store_is_the_same_saga(
     assert new_log == old_log
 
 
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("dir", "dir: Is a directory"),
+        ("no/x", "no/x: No such file or directory"),
+        ("", ".: Is a directory"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_named_as_it_was_given(
+    sagacity: Sagacity, here: Path, exported: Path, where: str, message: str
+) -> None:
+    """Not as the file that would have become it."""
+    (here / "dir").mkdir()
+    result = sagacity("export", ID, "-o", where)
+
+    assert (result.exit_code, result.stderr) == (1, f"Error: {message}\n")
+    assert not list(here.rglob("*.partial"))
+
+
 def test_all_sagas_go_through_a_pipe(sagacity: Sagacity, document: Document) -> None:
     """`export --all` to standard output, `import -` from standard input."""
     for _ in range(3):

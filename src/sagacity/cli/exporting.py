@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from contextlib import contextmanager
+from errno import EISDIR
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -80,11 +81,17 @@ def _written(output: str) -> Generator[IO[bytes]]:
         sys.stdout.buffer.flush()
         return
     path = Path(output)
+    if path.is_dir():
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(path))
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("xb") as stream:
             yield stream
         partial.replace(path)
+    except OSError as error:
+        if error.filename == str(partial):  # a name that nobody has given
+            error.filename = output
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
