@@ -102,6 +102,22 @@ def test_labels_are_kept(document: Document) -> None:
     assert [each["labels"] for each in listed["sagas"]] == [{"customer": "42", "x": "a=b"}]
 
 
+def test_a_working_directory_that_was_removed_is_named(
+    sagacity: Sagacity, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modules are looked for there; what is missing is told, not only that something is."""
+    gone = here / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    result = sagacity("run", "trips:one_step", "--store", "memory:")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: the working directory")
+    assert "was removed" in result.stderr
+
+
 @pytest.mark.parametrize("label", ["nolabel", "=x"])
 def test_a_bad_label_is_refused(sagacity: Sagacity, label: str) -> None:
     """Before anything is created."""

@@ -50,10 +50,17 @@ def load_module(name: str) -> ModuleType:
     """Import the module `name`.
 
     Raises:
-        click.ClickException: it cannot be imported; the text says why and where.
+        click.ClickException: it cannot be imported; the text says why and where. Or there is
+            no working directory.
         DagError: one of its sagas has mistakes.
     """
-    here = os.getcwd()  # noqa: PTH109 - sys.path takes text
+    try:
+        here = os.getcwd()  # noqa: PTH109 - sys.path takes text
+    except FileNotFoundError as error:
+        raise click.ClickException(
+            "the working directory, where modules are looked for first, was removed: "
+            "change to one that exists"
+        ) from error
     if here not in sys.path:
         sys.path.insert(0, here)
     if name.endswith(".py") or "/" in name:
