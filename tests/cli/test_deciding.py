@@ -159,6 +159,22 @@ def test_a_running_saga_is_paused_and_aborted_from_another_process(
     assert verbs == ["pause", "abort", "unpause"]
 
 
+def test_a_decision_that_nobody_carries_on_says_so(
+    here: Path, gate: Gate, sagacity: Sagacity
+) -> None:
+    """Without a coordinator the decision is in the log, and nothing runs; how to go on is told."""
+    with Process("run", "trips:book_trip", *ME, "--id", ID, cwd=here, gate=gate.name) as run:
+        gate.wait_for("do charge")
+        run.signal(signal.SIGKILL)
+        run.end()
+
+    told = sagacity("abort", ID, *BY)
+
+    assert "is being taken back" in told.stdout
+    assert "no coordinator drives it; go on with" in told.stderr
+    assert f"sagacity run MODULE:book_trip --store sqlite:///sagacity.db --id {ID}" in told.stderr
+
+
 def test_a_paused_saga_says_how_it_goes_on(here: Path, gate: Gate, sagacity: Sagacity) -> None:
     """After its coordinator has gone, too."""
     with Process("run", "trips:book_trip", *ME, "--id", ID, cwd=here, gate=gate.name) as run:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from sagacity.cli.bulking import Many, carry_out_many, many_options
+from sagacity.cli.going_on import lines_for_saga
 from sagacity.cli.holding import Scope, lift_holds, place_hold, scope_options
 from sagacity.cli.json_documents import DecisionDocument
 from sagacity.cli.options import json_option, store_option
@@ -251,7 +252,7 @@ def _carry_out(
         else:
             click.echo("\n".join(plan_lines(plan)))
         return
-    found, changed, state = asyncio.run(_decide(store, saga_id, request))
+    found, changed, state, go_on = asyncio.run(_decide(store, saga_id, request))
     if as_json:
         emit(
             DecisionDocument(
@@ -263,6 +264,8 @@ def _carry_out(
         click.echo(f"saga {found} {_DONE[verb]}; it is {state}{then}")
     else:
         click.echo(f"saga {found}: nothing to do; it is {state}")
+    for line in go_on:
+        note(line)
 
 
 async def _plan(url: str, text: str, request: Request) -> Plan:
@@ -270,7 +273,7 @@ async def _plan(url: str, text: str, request: Request) -> Plan:
         return await client.plan(await find_saga(client, text), request)
 
 
-async def _decide(url: str, text: str, request: Request) -> tuple[UUID, bool, str]:
+async def _decide(url: str, text: str, request: Request) -> tuple[UUID, bool, str, list[str]]:
     async with reading(url) as client:
         saga_id = await find_saga(client, text)
         try:
@@ -281,6 +284,8 @@ async def _decide(url: str, text: str, request: Request) -> tuple[UUID, bool, st
                 f"asked, and not carried out within {PATIENCE_SECONDS:g} s: the coordinator does "
                 f"it when it can. Ask again with --request-id {request.request_id}"
             ) from error
-        if changed and request.verb is Verb.SET_OUTPUT and not await client.has_coordinator():
+        driven = await client.has_coordinator()
+        view = await client.get(saga_id)
+        if changed and request.verb is Verb.SET_OUTPUT and not driven:
             note("its type was not checked: no coordinator with the code is alive")
-        return saga_id, changed, (await client.get(saga_id)).state
+        return saga_id, changed, view.state, [] if driven else lines_for_saga(view, url)
