@@ -182,3 +182,41 @@ def test_a_module_of_actions_for_dags_needs_no_saga(sagacity: Sagacity, written:
     written("bare", "from sagacity import ActionFunc\nlook = ActionFunc('look', lambda ctx: 1)\n")
 
     assert sagacity("check", "bare").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["check", "/nowhere/ro/mine.py"], "module: mine, in its directory (cd /nowhere/ro)"),
+        (["run", "../mine.py:trip"], "module: mine, in its directory (cd ..)"),
+        (["check", "my-code/mine.py"], "module: mine, in its directory (cd my-code)"),
+        (
+            ["check", "./mine/trips.py"],
+            "'./mine/trips.py' is a file; give the name of the module: mine.trips",
+        ),
+        (["check", "mine/"], "'mine/' is a directory; give the name of the module: mine"),
+        (["worker", "trips:book_trip"], "only the module is given here, with all its sagas: trips"),
+        (
+            ["worker", "trips.py:book_trip"],
+            "'trips.py' is a file; give the name of the module: trips",
+        ),
+        (["check", ""], "a module has a name"),
+        (["run", "trips:greeting", "--deps", ":"], "--deps ':' is not MODULE:NAME"),
+        (["run", "trips:greeting", "--deps", "trips"], "--deps 'trips' is not MODULE:NAME"),
+    ],
+)
+def test_what_is_no_name_of_a_module_is_answered_with_one(
+    sagacity: Sagacity, words: list[str], message: str
+) -> None:
+    """One that works where it says."""
+    result = sagacity(*words)
+
+    assert result.exit_code == 1
+    assert message in result.stderr
+
+
+def test_a_file_of_the_working_directory_has_a_name_here(sagacity: Sagacity, here: Path) -> None:
+    """Whether its whole path is given or not."""
+    result = sagacity("check", str(here / "trips.py"))
+
+    assert result.stderr.endswith("give the name of the module: trips\n")

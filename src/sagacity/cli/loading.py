@@ -13,6 +13,7 @@ import traceback
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
 
@@ -63,9 +64,7 @@ def load_module(name: str) -> ModuleType:
         ) from error
     if here not in sys.path:
         sys.path.insert(0, here)
-    if name.endswith(".py") or "/" in name:
-        hint = name.removesuffix(".py").strip("./").replace("/", ".")
-        raise click.ClickException(f"{name!r} is a file; give the name of the module: {hint}")
+    _check_name(name)
     try:
         return import_module(name)
     except DagError:
@@ -79,6 +78,32 @@ def load_module(name: str) -> ModuleType:
         raise click.ClickException(
             f"module {name!r} cannot be imported: {type(error).__name__}: {error}{_place(error)}"
         ) from error
+
+
+def _check_name(name: str) -> None:
+    """Refuse what is no name of a module, and say which one is meant."""
+    module, colon, _ = name.partition(":")
+    if not name:
+        raise click.ClickException("a module has a name, like trips; an empty one was given")
+    if module.endswith(".py") or "/" in module:
+        kind = "file" if module.endswith(".py") else "directory"
+        raise click.ClickException(
+            f"{module!r} is a {kind}; give the name of the module: {_name_for(Path(module))}"
+        )
+    if colon:
+        raise click.ClickException(
+            f"{name!r:.100}: only the module is given here, with all its sagas: {module}"
+        )
+
+
+def _name_for(path: Path) -> str:
+    """Return the name that the module at `path` is imported by, and from where if not from here."""
+    path = path.with_suffix("")
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    if all(part.isidentifier() for part in path.parts):
+        return ".".join(path.parts)
+    return f"{path.name}, in its directory (cd {path.parent})"
 
 
 def _place(error: BaseException) -> str:
@@ -191,9 +216,13 @@ async def made_deps(target: str | None) -> AsyncGenerator[Any]:
     if target is None:
         yield None
         return
-    module_name, _, name = target.partition(":")
+    module_name, colon, name = target.partition(":")
+    if not colon or not module_name or not name:
+        raise click.ClickException(
+            f"--deps {target!r:.100} is not MODULE:NAME, like trips:make_deps"
+        )
     module = load_module(module_name)
-    if not name or not hasattr(module, name):
+    if not hasattr(module, name):
         raise click.ClickException(f"--deps {target}: module {module_name!r} has no {name!r:.80}")
     deps: Any = getattr(module, name)
     if isinstance(deps, type) or inspect.isroutine(deps):
