@@ -139,6 +139,16 @@ def test_policies_that_cannot_be_are_refused_at_once(options: dict[str, Any], te
         decorate(**options)
 
 
+def test_all_options_that_cannot_be_are_told_at_once() -> None:
+    """One error names each; a number in quotes is none."""
+    decorate: Any = action
+    with pytest.raises(ValueError, match="must be a Retry") as caught:
+        decorate(read_only=True, retry=3, timeout="5")
+    assert str(caught.value) == (
+        "retry=3 must be a Retry(...); timeout='5': it is a number of seconds above 0, or None"
+    )
+
+
 async def no_context() -> int:
     return 1
 

@@ -388,17 +388,17 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (str, "\0", "NUL"),
     (str, "\ud800", "surrogate"),
     (str, "x" * MOST_VALUE_BYTES, "over the limit"),
-    (bytes, b"\xff", "no bytes: "),
+    (bytes, b"\xff", "not of type bytes: "),
     (Any, deep, "nested deeper"),
     (Any, Opaque(), "Opaque"),
     (Box[Any], Box({"a": [math.nan]}), "nan is not a JSON number"),
-    (int, "x", "no int: Input should be a valid integer"),
-    (None, 3, "no None"),
-    (Slotted, 3, "no Slotted: Input should be"),
-    (Slotted, Slotted("x"), "no Slotted: "),  # type: ignore[arg-type]
+    (int, "x", "not of type int: Input should be a valid integer"),
+    (None, 3, "not None"),
+    (Slotted, 3, "not of type Slotted: Input should be"),
+    (Slotted, Slotted("x"), "not of type Slotted: "),  # type: ignore[arg-type]
     (Limited, Limited(10), "it could not be read back: amount: Value error, too large"),
     (Limited, Limited(1, [{}]), "it could not be read back: rest.0.fast: Field required"),  # type: ignore[typeddict-item]
-    (Literal["a"], "b", "no Literal['a']: "),
+    (Literal["a"], "b", "not of type Literal['a']: "),
 ]
 
 

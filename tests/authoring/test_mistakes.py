@@ -6,7 +6,7 @@ import pytest
 
 from sagacity.authoring import Context, action, collecting_mistakes, saga
 from sagacity.authoring.mistakes import Mistakes
-from sagacity.errors import DagError, TraceError
+from sagacity.errors import DagError, TraceError, ValueNotStorable
 from tests.authoring.driving import mistakes_in
 
 
@@ -69,7 +69,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         f'{in_add}, parameter "one": pay.amuont: Payment has no field "amuont"; {MEANT}',
         f'{in_add}: the name is used more than once; choose one with .options(node="...")',
         f'{in_add}, parameter "one": trip is Trip, not int',
-        f"{in_add}, parameter \"two\": 'x': no int: {NO_INTEGER}",
+        f"{in_add}, parameter \"two\": 'x': not of type int: {NO_INTEGER}",
         f"{third}: after= names trip, which is no node",
         f'{third}: action "add" is not given "one"; it takes one, two',
         f'saga "s", node "careless": action "careless" has no undo: {SAY_WHICH}',
@@ -370,7 +370,7 @@ NO_SAGAS: list[tuple[Callable[..., Any], str]] = [
     (is_generator, "it is a generator function"),
     (opaque_params, 'parameter "trip": FixtureRequest has no JSON form'),
     (unresolved, "parameter \"trip\": annotation 'Nowhere' cannot be resolved"),
-    (wrong_constant, "its output: 'x': no int"),
+    (wrong_constant, "its output: 'x': not of type int"),
 ]
 
 
@@ -474,3 +474,67 @@ def test_mistakes_of_many_sagas_can_be_collected() -> None:
             broken.dag_for(None)
     with pytest.raises(DagError):
         saga(nothing)
+
+
+def test_a_text_after_which_a_node_comes_is_one_mistake() -> None:
+    """Not one for each of its letters; nor is a number an error of Python's own."""
+    loose: Any = add
+    for given in ("foo", 3):
+
+        def declare(given: Any = given) -> None:
+            @saga
+            def s() -> None:
+                loose.options(after=given).node(1)
+
+        assert mistakes_in(declare) == (
+            f'saga "s": after= takes a list of references to nodes, not {given!r}',
+        )
+
+
+def test_options_given_as_inputs_are_shown_their_place() -> None:
+    """They are no misspelt inputs, whatever else is missing."""
+    loose: Any = add
+
+    def declare() -> None:
+        @saga
+        def s(one: int) -> None:
+            loose.node(after=[one])
+
+    in_add = 'saga "s", node "add": action "add"'
+    said = 'has no input "after"; the options of a node come first: .options(after=...).node(...)'
+    assert mistakes_in(declare) == (
+        f"{in_add} {said}",
+        f'{in_add} is not given "one"; it takes one, two',
+    )
+
+
+def test_counts_of_inputs_are_sentences() -> None:
+    """One input is no inputs, and at most 0 is none."""
+    loose: Any = careless
+
+    def declare() -> None:
+        @saga
+        def s() -> None:
+            loose.node(1)
+
+    assert mistakes_in(declare)[1].endswith(
+        "is given 1 input by position, and none can be; it takes none"
+    )
+
+
+def test_params_that_do_not_fit_name_the_saga_and_its_parameter() -> None:
+    """And say so if none were given at all."""
+
+    @saga
+    def s(days: int) -> int:
+        return add.node(days)
+
+    loose: Any = s
+    said = 'params of saga "s" ("days"): '
+    why = "not of type int: Input should be a valid integer"
+    with pytest.raises(ValueNotStorable) as caught:
+        loose.encode_params([])
+    assert str(caught.value) == said + why
+    with pytest.raises(ValueNotStorable) as caught:
+        loose.encode_params(None)
+    assert str(caught.value) == f"{said}none are given; {why}"

@@ -67,7 +67,7 @@ def test_params_are_stored_as_their_type_says() -> None:
     nothing: Any = 3
     with pytest.raises(ValueNotStorable, match='saga "no params" takes no params'):
         constant.encode_params(nothing)
-    with pytest.raises(ValueNotStorable, match="no Trip"):
+    with pytest.raises(ValueNotStorable, match="not of type Trip"):
         legs.encode_params(nothing)
 
 
@@ -87,7 +87,7 @@ def test_people_write_params_as_json() -> None:
     assert s.encode_params(params) == b'{"day":"2024-05-01"}'
     assert constant.read_params("null") is None
     for text in ('{"onDay": 3}', "{"):
-        with pytest.raises(ValueNotStorable, match="no Strict: "):
+        with pytest.raises(ValueNotStorable, match="not of type Strict: "):
             s.read_params(text)
     with pytest.raises(ValueNotStorable):
         constant.read_params("3")
@@ -170,7 +170,7 @@ loose_legs: Any = legs
 loose_constant: Any = constant
 
 USES: list[tuple[Callable[[], Any], str]] = [
-    (lambda: loose_legs.node("x"), "parameter \"trip\": 'x': no Trip"),
+    (lambda: loose_legs.node("x"), "parameter \"trip\": 'x': not of type Trip"),
     (lambda: loose_legs.node(add.node([1])), 'parameter "trip": add is int, not Trip'),
     (lambda: loose_constant.node(3), 'node "no params": the subsaga takes no params'),
     (lambda: [legs.node(Trip("x", 1)), legs.node(Trip("x", 1))], "more than once"),

@@ -193,7 +193,7 @@ def test_tuples_keep_the_type_of_each_item() -> None:
 
     assert run(pairs, 2) == "(2, 'x')"
     assert mistakes_in(wrong) == (
-        'saga "pairs", node "pair", parameter "it": 3: no str: Input should be a valid string',
+        'saga "pairs", node "pair", parameter "it": 3: not of type str: Input should be a valid string',
     )
 
 

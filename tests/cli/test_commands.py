@@ -188,6 +188,17 @@ def test_the_place_of_a_mistake_in_a_module_is_told(sagacity: Sagacity, here: Pa
     assert f"{here / 'broken.py'}, line 2)" in result.stderr
 
 
+def test_the_place_of_a_wrong_option_is_the_module_that_says_it(
+    sagacity: Sagacity, here: Path
+) -> None:
+    """Not where it was found out, which is nobody's business."""
+    (here / "broken.py").write_text("from sagacity import action\n\naction(retry=3)\n")
+
+    result = sagacity("check", "broken")
+
+    assert f"retry=3 must be a Retry(...) ({here / 'broken.py'}, line 3)" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

@@ -130,7 +130,7 @@ async def test_what_goes_wrong_is_told_as_it_is(
     ("how", "kind", "message"),
     [
         ("lookup", "input", '"nobody" is no node that it depends on'),
-        ("unstorable", "output", "no Decimal"),
+        ("unstorable", "output", "not of type Decimal"),
     ],
 )
 async def test_what_does_not_fit_is_told_as_in_a_thread(

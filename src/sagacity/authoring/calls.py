@@ -10,6 +10,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from sagacity.authoring.mistakes import Flaw
+from sagacity.authoring.node_options import OPTIONS
 from sagacity.authoring.signatures import REQUIRED
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def read_call(
     by_position = [each.name for each in parameters.values() if not each.keyword_only]
     given = {**kwargs, **dict(zip(by_position, args, strict=False))}
     bound = {name: given[name] for name in parameters if name in given}
-    unknown = [name for name in kwargs if name not in parameters]
+    options = [name for name in kwargs if name in OPTIONS and name not in parameters]
+    unknown = [name for name in kwargs if name not in parameters and name not in options]
     free = [name for name in parameters if name not in given]
     missing = [name for name in free if parameters[name].default is REQUIRED]
     twice = [name for name in by_position[: len(args)] if name in kwargs]
@@ -41,12 +43,16 @@ def read_call(
         else f'has no input "{name}"; it {takes}'
         for name in unknown
     ]
+    texts += [
+        f'has no input "{name}"; the options of a node come first: .options({name}=...).node(...)'
+        for name in options
+    ]
     if unmeant := [f'"{name}"' for name in missing if name not in meant.values()]:
         texts.append(f"is not given {', '.join(unmeant)}; it {takes}")
     if len(args) > len(by_position):
         texts.append(
-            f"is given {len(args)} inputs by position, and at most {len(by_position)} can be; "
-            f"it {takes}"
+            f"is given {len(args)} input{'s' * (len(args) > 1)} by position, and "
+            f"{f'at most {len(by_position)}' if by_position else 'none'} can be; it {takes}"
         )
     texts += [f'is given "{name}" both by position and by name; it {takes}' for name in twice]
     return bound, [Flaw(f'action "{action}" {text}') for text in texts]

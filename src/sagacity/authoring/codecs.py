@@ -169,7 +169,7 @@ def _encoder(adapter: pydantic.TypeAdapter[Any], type_: Any) -> Callable[[Any], 
             )
             written = None if write is None else write(valid)
         except ValueError as error:  # pydantic's own, text that is no UTF-8, a value in itself
-            reason = f"no {in_words(type_)}: {told(error)}"
+            reason = f"{_misfit(type_)}: {told(error)}"
             raise ValueNotStorable(reason) from (None if hide else error)
         if is_mapping and len(valid) != len(value):
             raise ValueNotStorable(f"no {in_words(type_)}: two keys become the same one")
@@ -182,7 +182,7 @@ def _encoder(adapter: pydantic.TypeAdapter[Any], type_: Any) -> Callable[[Any], 
             read(text, by_alias=False, by_name=True)
         except pydantic.ValidationError as error:
             raise ValueNotStorable(
-                f"no {in_words(type_)}, it could not be read back: {told(error)}"
+                f"{_misfit(type_)}, for it could not be read back: {told(error)}"
             ) from error
         return text
 
@@ -212,6 +212,10 @@ def _validator(adapter: pydantic.TypeAdapter[Any]) -> Any:
     return pydantic_core.SchemaValidator(adapter.core_schema, {"hide_input_in_errors": True})
 
 
+def _misfit(type_: Any) -> str:
+    return "not storable" if is_unknown(type_) else f"not of type {in_words(type_)}"
+
+
 def told(error: Exception) -> str:
     """Return what pydantic found, on one line, without values and addresses of its manual."""
     if not isinstance(error, pydantic.ValidationError):
@@ -238,14 +242,14 @@ def _reader(adapter: pydantic.TypeAdapter[Any], type_: Any) -> Callable[[bytes |
         try:
             return validate(text, by_alias=True, by_name=True)
         except ValueError as error:
-            raise ValueNotStorable(f"no {in_words(type_)}: {told(error)}") from error
+            raise ValueNotStorable(f"{_misfit(type_)}: {told(error)}") from error
 
     return read
 
 
 def _encode_none(value: Any) -> Json:
     if value is not None:
-        raise ValueNotStorable("no None")
+        raise ValueNotStorable("not None")
     return NULL
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeVar, overload
 
 from sagacity.authoring.actions import AsyncAction, BlockingAction, DeclaredAction
@@ -180,21 +181,21 @@ def action(
     What is wrong with the function or its undo is told by the saga that uses it.
 
     Raises:
-        ValueError: an option has a value that it cannot have.
+        ValueError: options have values that they cannot have; the text names all of them.
     """
-    if no_undo is not None and no_undo not in _NO_UNDO:
-        raise ValueError(f'no_undo={no_undo!r:.40} must be "harmless", "ask" or "pivot"')
-    _check_limit(limit, limit_key)
-    for what, policy in (("retry", retry), ("undo_retry", undo_retry)):
-        if not isinstance(policy, Retry):  # pyright: ignore[reportUnnecessaryIsInstance] - the edge
-            raise ValueError(f"{what}={policy!r:.40} must be a Retry(...)")  # noqa: TRY004
-    check_timeout("timeout", timeout)
-    check_timeout("undo_timeout", undo_timeout)
-    check_timeout("expected", expected)
-    check_timeout("undo_expected", undo_expected)
-    check_timeout("heartbeat", heartbeat)
-    check_timeout("undo_heartbeat", undo_heartbeat)
-    check_isolation(isolation)
+    _check_all(
+        partial(_check_no_undo, no_undo),
+        partial(_check_limit, limit, limit_key),
+        partial(_check_retry, "retry", retry),
+        partial(_check_retry, "undo_retry", undo_retry),
+        partial(check_timeout, "timeout", timeout),
+        partial(check_timeout, "undo_timeout", undo_timeout),
+        partial(check_timeout, "expected", expected),
+        partial(check_timeout, "undo_expected", undo_expected),
+        partial(check_timeout, "heartbeat", heartbeat),
+        partial(check_timeout, "undo_heartbeat", undo_heartbeat),
+        partial(check_isolation, isolation),
+    )
     decorator = ActionDecorator(
         name=name,
         version=version,
@@ -219,6 +220,28 @@ def action(
     if function is None:
         return decorator
     return decorator.declare(function, enclosing_names(function, 2))
+
+
+def _check_all(*checks: Callable[[], None]) -> None:
+    """Make all checks; one error tells what all of them found."""
+    found: list[str] = []
+    for check in checks:
+        try:
+            check()
+        except ValueError as error:
+            found.append(str(error))
+    if found:
+        raise ValueError("; ".join(found))
+
+
+def _check_no_undo(no_undo: str | None) -> None:
+    if no_undo is not None and no_undo not in _NO_UNDO:
+        raise ValueError(f'no_undo={no_undo!r:.40} must be "harmless", "ask" or "pivot"')
+
+
+def _check_retry(what: str, policy: object) -> None:
+    if not isinstance(policy, Retry):
+        raise ValueError(f"{what}={policy!r:.40} must be a Retry(...)")  # noqa: TRY004
 
 
 def _check_limit(limit: int | None, limit_key: str | None) -> None:

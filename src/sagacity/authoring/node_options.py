@@ -14,7 +14,7 @@ from sagacity.errors import TraceError
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
-_IN_WORDS: Final = {
+OPTIONS: Final = {
     "node": 'node="..." (the node\'s name)',
     "after": "after=[...]",
     "label": 'label="..."',
@@ -45,8 +45,7 @@ def node_options(
     """Return what `.options(...)` was given.
 
     Raises:
-        TraceError: `after` is one reference and not a list, or a policy is none that
-            can be stored.
+        TraceError: `after` is no list, or a policy is none that can be stored.
     """
     try:
         check_timeout("timeout", timeout)
@@ -59,6 +58,8 @@ def node_options(
     if isinstance(after, Reference):
         text = facts_of(after).text
         raise TraceError(f"after= takes a list of references: after=[{text}]")
+    if isinstance(after, str) or not hasattr(after, "__iter__"):
+        raise TraceError(f"after= takes a list of references to nodes, not {after!r:.60}")
     return NodeOptions(node, tuple(after), label, retry, timeout)
 
 
@@ -76,7 +77,7 @@ def telling_options(method: _Method) -> _Method:
         if unknown:
             raise TraceError(
                 f"{declared.name}.options({', '.join(unknown)}): "
-                f"the options are {', '.join(_IN_WORDS[each] for each in known)}"
+                f"the options are {', '.join(OPTIONS[each] for each in known)}"
             )
         return method(declared, **options)
 

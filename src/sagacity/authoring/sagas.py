@@ -160,7 +160,12 @@ class Saga(Generic[P, R_co]):
         """
         parameter = self._parameter
         if parameter is not None:
-            return parameter.value.codec.encode(params)
+            try:
+                return parameter.value.codec.encode(params)
+            except ValueNotStorable as error:
+                none = "none are given; " if params is None else ""
+                reason = f'params of saga "{self.name}" ("{parameter.name}"): {none}{error.reason}'
+                raise ValueNotStorable(reason, error.where) from error
         if params is not None:
             raise ValueNotStorable(f'saga "{self.name}" takes no params')
         return NULL

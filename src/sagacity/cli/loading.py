@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard, cast
 
 import click
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from sagacity.core.actions import Action
     from sagacity.engine.registering import Runnable
+
+_OURS: Final = f"{Path(__file__).parents[1]}{os.sep}"
 
 Target: TypeAlias = "Saga[Any, Any] | Dag"
 
@@ -107,10 +109,11 @@ def _name_for(path: Path) -> str:
 
 
 def _place(error: BaseException) -> str:
+    """Return where in the user's code it went wrong, even if that is found in ours."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if "importlib" not in frame.filename and frame.filename != __file__
+        if "importlib" not in frame.filename and not frame.filename.startswith(_OURS)
     ]
     return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
 

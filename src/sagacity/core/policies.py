@@ -120,14 +120,16 @@ class Retry:
             raise ValueError(f"not a retry policy: {error}") from error
 
 
-def check_timeout(what: str, seconds: float | None) -> None:
+def check_timeout(what: str, seconds: object) -> None:
     """Check a time-out.
 
     Raises:
         ValueError: it is not above 0, or over `MAX_SECONDS`.
     """
-    if seconds is not None and not 0.0 < seconds <= MAX_SECONDS:
-        raise ValueError(f"{what}={seconds!r}: it is a number of seconds above 0, or None")
+    if seconds is None:
+        return
+    if not isinstance(seconds, int | float) or not 0.0 < seconds <= MAX_SECONDS:
+        raise ValueError(f"{what}={seconds!r:.40}: it is a number of seconds above 0, or None")
 
 
 def _check_seconds(what: str, seconds: float) -> None:

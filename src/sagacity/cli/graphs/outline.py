@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sagacity.cli.text import cut, safe
+from sagacity.cli.text import counted, cut, safe
 from sagacity.core.nodes import NodeKind, Undoing
 from sagacity.core.state import SagaState
 from sagacity.core.viewing import nodes_of
@@ -52,7 +52,7 @@ def outline_lines(dag: Dag) -> list[str]:
     """Return a DAG as lines of text."""
     places = places_of(dag)
     count = sum(1 for place in places if place.node.kind is not NodeKind.SUBSAGA_END)
-    title = f"{safe(dag.name)}, version {safe(dag.version)}, {count:,} nodes"
+    title = f"{safe(dag.name)}, version {safe(dag.version)}, {counted(count, 'node')}"
     rows = [_row(place) for place in _parents_first(places)]
     widths = [max((len(cell) for cell in column), default=0) for column in zip(*rows, strict=True)]
     lines = [
