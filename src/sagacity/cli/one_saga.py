@@ -243,7 +243,7 @@ async def _leave(client: Client, request: Request) -> Followed:
     if view.outcome is not None:
         return Followed(view)
     if view.state == SagaStatus.WAITING_FOR_CODE:
-        told = "The saga waits for a coordinator that has its code; with that worker gone, go on by:"
+        told = "The saga waits for a coordinator that has its code; with no worker there, use:"
     elif await client.is_driven(request.id):
         told = "The saga goes on in the coordinator that has it; see it with:"
         return Followed(view, interrupted=True, told=told, command=request.watch_command)
