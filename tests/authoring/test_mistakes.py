@@ -393,6 +393,28 @@ def test_a_dynamic_saga_over_nothing_is_told_what_to_do() -> None:
     assert mistake.endswith("or let it have a node that does nothing")
 
 
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[2J", "a\x7f", "a\x85b", "a\u2028b", "\0"])
+def test_the_name_of_a_node_stays_in_its_line(name: str) -> None:
+    """Control characters and line breaks are refused."""
+
+    @saga(dynamic=True)
+    def s() -> int:
+        return add.options(node=name).node(1)
+
+    assert f"{name!r} is no name of a node" in mistakes_in(lambda: s.dag_for(None))[0]
+
+
+@pytest.mark.parametrize("name", ["a/b", "a b", "a\xa0b", "Zürich", "👩\u200d🚀"])
+def test_other_characters_may_be_in_a_name(name: str) -> None:
+    """A slash too: it is escaped in paths."""
+
+    @saga(dynamic=True)
+    def s() -> int:
+        return add.options(node=name).node(1)
+
+    assert s.dag_for(None).nodes[0].name == name
+
+
 @pytest.mark.parametrize("dynamic", [True, False])
 def test_a_dynamic_saga_is_checked_when_it_is_declared(dynamic: bool) -> None:
     """What is wrong with its function does not wait for a create."""

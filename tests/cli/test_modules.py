@@ -220,3 +220,20 @@ def test_a_file_of_the_working_directory_has_a_name_here(sagacity: Sagacity, her
     result = sagacity("check", str(here / "trips.py"))
 
     assert result.stderr.endswith("give the name of the module: trips\n")
+
+
+def test_check_writes_a_path_in_one_way(sagacity: Sagacity, written: Written) -> None:
+    """In the table as below it: as the options that name a node take it."""
+    written(
+        "slashed",
+        "from sagacity import Context, action, saga\n"
+        "@action(read_only=True)\n"
+        "async def look(ctx: Context[None]) -> int: return 1\n"
+        "@saga\n"
+        "def trip() -> int: return look.options(node='a b/c').node()\n",
+    )
+
+    told = sagacity("check", "slashed").stdout
+
+    assert told.count("a b~1c") == 2
+    assert "a b/c" not in told

@@ -20,7 +20,7 @@ from sagacity.core.dag import OnStuck, Siblings
 from sagacity.core.dag_mistakes import MAX_NODES
 from sagacity.core.draft import DagDraft
 from sagacity.core.nodes import Node, NodeKind
-from sagacity.core.paths import MAX_NAME_CHARS
+from sagacity.core.paths import MAX_NAME_CHARS, breaks_lines
 from sagacity.errors import DagError, TraceError
 
 if TYPE_CHECKING:
@@ -209,9 +209,10 @@ class Trace:
     def _take_name(self, chosen: str | None, default: str) -> str:
         name = default if chosen is None else chosen
         self._check_room(1)
-        if not 1 <= len(name) <= MAX_NAME_CHARS:
+        if not 1 <= len(name) <= MAX_NAME_CHARS or breaks_lines(name):
             self.mistakes.add(
-                f"{name!r:.60} is no name of a node: 1 to {MAX_NAME_CHARS} characters",
+                f"{name!r:.60} is no name of a node: 1 to {MAX_NAME_CHARS} characters, without "
+                "control characters and line breaks",
                 node=default[:MAX_NAME_CHARS],
             )
             return default

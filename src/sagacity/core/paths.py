@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 MAX_NAME_CHARS: Final = 200
+_BREAKING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def breaks_lines(name: str) -> bool:
+    """Whether `name` has control characters or line breaks, which a name is not given.
+
+    Asked of what is traced only: names of Steno's DAGs, and so of `DagBuilder`, may have them,
+    and those in old logs.
+    """
+    return _BREAKING.search(name) is not None
 
 
 def escape(name: str) -> str:

@@ -95,14 +95,16 @@ def _parents_first(places: Sequence[Place]) -> list[Place]:
 def _row(place: Place) -> tuple[str, str, str, str]:
     view, node = place.view, place.node
     indent = "   " * view.path.count("/")
+    # As in its path, where `/` is escaped: what stands below, and what options take.
+    name = cut(safe(view.path.rpartition("/")[2]), NAME_CHARS)
     if node.kind is NodeKind.SUBSAGA_END:
-        return f"    {indent}{cut(safe(view.name), NAME_CHARS)}/", "subsaga", "", ""
+        return f"    {indent}{name}/", "subsaga", "", ""
     what = "constant" if node.kind is NodeKind.CONSTANT else safe(cut(node.action, NAME_CHARS))
     shown = [safe(each) for each in view.depends_on[:SHOWN_PARENTS]]
     more = len(view.depends_on) - len(shown)
     after = ", ".join(shown) + (f" and {more:,} more" if more else "")
     return (
-        f"{place.step:>3} {indent}{cut(safe(view.name), NAME_CHARS)}",
+        f"{place.step:>3} {indent}{name}",
         what,
         f"after {after}" if after else "",
         undo_words(node),
