@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import select
@@ -25,7 +24,6 @@ from sagacity.engine.processes import MAX_PROCESSES, Processes
 from sagacity.testing import ManualClock
 from tests.engine import isolated_actions as actions
 from tests.engine.isolated_actions import Order
-from tests.engine.leftovers import uncollected
 from tests.engine.world import World, dag_of, node, registry_of, turns
 
 DYING_SECONDS = 10.0
@@ -183,21 +181,6 @@ async def test_a_time_out_kills_it_with_all_that_it_has_started(place: Path) -> 
         assert isinstance(outcome, Unwound)
         assert outcome.errors[0].kind == "timed_out"
     assert [is_there(each) for each in processes] == [False, False]
-
-
-async def test_a_time_out_leaves_nothing_to_collect(place: Path) -> None:
-    """Of the saga, whose action went with its process."""
-    clock = ManualClock()
-    async with lab(clock) as sec:
-        gc.collect()
-        with uncollected() as garbage:
-            handle = await sec.create(actions.one_slow, Order(str(place)))
-            await handle.start()
-            await until_ready(place)
-            clock.move(60)
-            await handle.wait()
-            await turns()
-        assert [each for each in garbage() if each.endswith(("Execution", "State"))] == []
 
 
 async def test_a_lost_heartbeat_kills_it(place: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from sagacity import (
 )
 from sagacity.core.builder import NodeFactory
 from sagacity.core.dag import Siblings
+from sagacity.engine.clock import SystemClock
 from sagacity.stores.memory import MemoryStore
 from tests.engine.conftest import Stores
 from tests.engine.leftovers import raises_anew, uncollected
@@ -129,10 +131,34 @@ async def test_a_call_that_is_cut_short_is_freed_at_once(world: World) -> None:
         assert garbage() == []
 
 
-async def test_a_policy_that_fails_leaves_nothing(world: World) -> None:
+async def test_an_alarm_that_has_rung_leaves_nothing() -> None:
+    """Nobody cancels it any more."""
+    rang = asyncio.Event()
+    gc.collect()
+    with uncollected() as garbage:
+        alarm = SystemClock().call_at(0, rang.set)
+        await rang.wait()
+        del alarm
+        await turns()
+    assert garbage() == []
+
+
+async def test_a_policy_that_fails_leaves_nothing(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     """What its `gone=` raises is let go of too."""
-    policy = Retry(attempts=2, backoff=0, gone=raises_anew)
-    tried = PlainAction("tried", raises_anew, world.undo, retry=policy, undo_retry=policy)
+    caplog.set_level(logging.CRITICAL, "sagacity")  # a record of the warning would hold the error
+    asked: list[str] = []
+
+    async def refuse(_ctx: Any) -> None:
+        raise ActionFailed("no")
+
+    async def gone(ctx: Any) -> bool:
+        asked.append(ctx.node_name)
+        raise ValueError("no")
+
+    policy = Retry(attempts=2, backoff=0, gone=gone)
+    tried = PlainAction("tried", refuse, world.undo, retry=policy)
     async with Sec(MemoryStore(), registry_of(world, tried)) as sec:
         handle = await sec.create(dag_of("a", node("b", "tried")))
         gc.collect()
@@ -142,6 +168,7 @@ async def test_a_policy_that_fails_leaves_nothing(world: World) -> None:
             world.contexts.clear()
             await turns()
         assert garbage() == []
+    assert asked == ["b"]
 
 
 async def test_a_run_that_is_cancelled_leaves_no_waiter(world: World) -> None:
